@@ -1,0 +1,105 @@
+"""Photos to tensors and tensors to pictures."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from PIL import Image, ImageCms, ImageOps
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+MAX_BYTES = 25_000_000
+MAX_PIXELS = 120_000_000  # a 108-megapixel phone photo passes, a 50,000 x 50,000 bomb does not
+
+
+class PhotoError(ValueError):
+    """What was given is not a photo that can be used; its text is one plain sentence for the visitor."""
+
+
+def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
+    """A photo file, its path, its bytes or an open file -> PIL RGB, upright, sRGB; transparency on white.
+
+    The first frame of a GIF. 16-bit, CMYK, palette and grey pictures become 8-bit RGB.
+    Raises PhotoError with one plain sentence.
+    """
+    data = source if isinstance(source, bytes) else _read(source)
+    if not data:
+        raise PhotoError("The file is empty; please choose another photo.")
+    if len(data) > MAX_BYTES:
+        raise PhotoError("The file is larger than 25 MB; please choose a smaller photo.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own bomb warning: our limit is checked below
+            photo = Image.open(io.BytesIO(data))
+            if photo.width * photo.height > MAX_PIXELS:
+                raise PhotoError(f"The picture has {photo.width} x {photo.height} pixels; please choose a smaller one.")
+            if photo.format == "EPS":  # a program, which Pillow would hand to Ghostscript
+                raise PhotoError("The file is PostScript, not a photo; please choose a JPEG, PNG or WebP photo.")
+            if photo.format == "JPEG":
+                photo.draft("RGB", (1024, 1024))  # decodes at 1/2 to 1/8: all that a 128 px crop can use
+            photo.load()
+            photo = ImageOps.exif_transpose(photo)
+            return _to_srgb(photo)
+    except PhotoError:
+        raise
+    except Exception as error:  # Pillow raises a dozen kinds; each means that this file is no use to us
+        if isinstance(error, Image.DecompressionBombError):
+            raise PhotoError("The picture has too many pixels; please choose a smaller one.") from None
+        raise PhotoError("The file could not be read as a picture; please choose a JPEG, PNG or WebP photo.") from None
+
+
+def _read(source: str | Path | BinaryIO) -> bytes:
+    try:
+        if isinstance(source, str | Path):
+            with open(source, "rb") as file:
+                return file.read(MAX_BYTES + 1)
+        return source.read(MAX_BYTES + 1)
+    except (OSError, ValueError):  # ValueError: a NUL in the path, a file that is closed
+        raise PhotoError("The file could not be opened; please choose another photo.") from None
+
+
+def _to_srgb(photo: Image.Image) -> Image.Image:
+    if photo.mode in ("I;16", "I;16L", "I;16B", "I", "F"):  # 16-bit grey: Pillow's own conversion clips it
+        wide = photo.convert("F")
+        low, high = wide.getextrema()
+        scale = 255 / 65535 if high > 255 else 255 if high <= 1 else 1
+        if not (low == low and high == high):
+            raise PhotoError("The picture holds values that are not numbers; please choose another photo.")
+        photo = wide.point(lambda value: value * scale).convert("L")
+    profile = photo.info.get("icc_profile")
+    if photo.has_transparency_data:
+        photo = photo.convert("RGBA")
+        white = Image.new("RGBA", photo.size, "white")
+        photo = Image.alpha_composite(white, photo).convert("RGB")
+    if profile and photo.mode in ("RGB", "CMYK", "L"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            return ImageCms.profileToProfile(photo, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a broken profile: the colours as they stand are the best guess
+    return photo.convert("RGB")
+
+
+def center_crop(photo: Image.Image) -> Image.Image:
+    """The largest square in the middle."""
+    side = min(photo.size)
+    left, top = (photo.width - side) // 2, (photo.height - side) // 2
+    return photo.crop((left, top, left + side, top + side))
+
+
+def to_tensor(photo: Image.Image, size: int) -> Tensor:
+    """PIL RGB -> float32 [3, size, size] in [-1, 1]; not square: the middle square."""
+    picture = center_crop(photo).resize((size, size), Image.Resampling.LANCZOS)
+    return TF.pil_to_tensor(picture).float() / 127.5 - 1
+
+
+def to_pixels(x: Tensor) -> Tensor:
+    """[..., 3, H, W] in [-1, 1] -> uint8 0..255."""
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def to_picture(x: Tensor) -> Image.Image:
+    """[3, H, W] in [-1, 1] -> PIL RGB."""
+    return TF.to_pil_image(to_pixels(x.cpu()))

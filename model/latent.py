@@ -1,0 +1,109 @@
+"""What the latents of real dogs look like: their mean, their principal directions, and a prior to draw from.
+
+A VAE asks its latents to follow N(0, I), but the aggregate of what it encodes never quite does. So a
+Gaussian with full covariance is fitted to the training set's latents after training (ex-post density
+estimation: Ghosh et al. 2020, arXiv:1903.12436), in the basis of its principal directions.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from .files import write_whole
+
+
+@dataclass
+class Latents:
+    """Fitted by training.fit, stored as latents.safetensors (float32, at most 1 MB).
+
+    mean [D]; directions [D, D], rows orthonormal, ordered by effect; sd [D], the standard deviation of
+    real dogs along each; effect [D], the mean perceptual change of a picture between -2 and +2 sd;
+    kl [D], mean nats of each raw latent dimension over the training set (0 = dead; autoencoder: variance);
+    names, one for each direction.
+    """
+
+    mean: Tensor
+    directions: Tensor
+    sd: Tensor
+    effect: Tensor
+    kl: Tensor
+    names: list[str]
+
+    def sample(self, n: int, temperature: float = 1.0, seed: int = 0, prior: str = "fitted") -> Tensor:
+        """n latents, float32 [n, D] on the CPU, the same for the same seed on every device.
+
+        Dog i of a seed does not depend on n. temperature scales the spread: 0 is the mean dog, above 1
+        are odder ones. prior "fitted" is N(mean, covariance of real dogs); "normal" is N(0, I).
+        Raises ValueError for another prior, a temperature outside 0..2, n < 1 or a seed outside 0..2^53-1.
+        """
+        if prior not in ("fitted", "normal"):
+            raise ValueError(f"The prior is 'fitted' or 'normal', not {prior!r}.")
+        if not 0 <= temperature <= 2:
+            raise ValueError("The temperature is a number from 0 to 2.")
+        if n < 1:
+            raise ValueError("The number of dogs is at least 1.")
+        if not 0 <= seed < 2**53:
+            raise ValueError("The seed is a whole number from 0 to 9007199254740991.")
+        generator = torch.Generator().manual_seed(seed)
+        rows = [torch.randn(len(self.mean), generator=generator) for _ in range(n)]
+        eps = temperature * torch.stack(rows)
+        return self.from_coordinates(eps) if prior == "fitted" else eps
+
+    def coordinates(self, z: Tensor) -> Tensor:
+        """z [B, D] -> standard deviations along each direction [B, D]: what the sliders show."""
+        return (z - self.mean) @ self.directions.T / self.sd
+
+    def from_coordinates(self, c: Tensor) -> Tensor:
+        """The inverse of `coordinates`."""
+        return self.mean + (c * self.sd) @ self.directions
+
+    def save(self, path: Path) -> None:
+        tensors = {k: v.float() for k, v in vars(self).items() if isinstance(v, Tensor)}
+        tensors = {k: v.clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}  # shared views, too
+        write_whole(Path(path), to_bytes(tensors, {"names": json.dumps(self.names)}))
+
+    @classmethod
+    def load(cls, path: Path) -> "Latents":
+        """Raises ValueError if an entry is missing or has another shape, SafetensorError for a damaged file."""
+        with safe_open(path, "pt") as file:
+            tensors = {k: file.get_tensor(k).float() for k in file.keys()}
+            names = json.loads((file.metadata() or {}).get("names", "[]"))
+        expected = {"mean", "directions", "sd", "effect", "kl"}
+        if set(tensors) != expected or not all(t.isfinite().all() for t in tensors.values()):
+            raise ValueError(f"{path} holds {sorted(tensors)}, not finite {sorted(expected)}.")
+        dim = tensors["mean"].numel()
+        if any(t.shape != ((dim, dim) if k == "directions" else (dim,)) for k, t in tensors.items()):
+            raise ValueError(f"{path} holds tensors of shapes that do not fit each other.")
+        if not (tensors["sd"] > 0).all():
+            raise ValueError(f"{path} holds standard deviations that are not above zero.")
+        if not isinstance(names, list) or len(names) != dim:
+            names = [f"direction {i + 1}" for i in range(dim)]
+        return cls(**tensors, names=names)
+
+
+def principal_directions(mu: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """mu [N, D] -> mean [D], directions [D, D] (orthonormal rows, by falling variance), sd [D].
+
+    With few pictures the covariance is drawn towards its diagonal mean (Ledoit-Wolf's idea with the
+    plain weight D / (D + N)), so that no direction has a standard deviation of zero.
+    """
+    n, dim = mu.shape
+    mu = mu.double()
+    mean = mu.mean(dim=0)
+    centred = mu - mean
+    covariance = centred.T @ centred / max(n - 1, 1)
+    shrink = dim / (dim + n)
+    covariance = (1 - shrink) * covariance + shrink * covariance.diagonal().mean() * torch.eye(dim)
+    variance, vectors = torch.linalg.eigh(covariance)
+    order = variance.argsort(descending=True)
+    # A fixed sign, the largest entry positive, so that a slider does not turn round between two fits.
+    directions = vectors.T[order]
+    largest = directions.abs().argmax(dim=1, keepdim=True)
+    directions = directions * directions.gather(1, largest).sign()
+    sd = variance[order].clamp_min(1e-8).sqrt()
+    return mean.float(), directions.float(), sd.float()

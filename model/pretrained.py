@@ -1,0 +1,120 @@
+"""A folder of weights <-> a model that is ready to use."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+
+from .files import write_whole
+from .latent import Latents
+from .vae import Config, DogVAE
+
+FILES = ["config.json", "model.safetensors", "latents.safetensors"]
+
+
+class WeightsError(ValueError):
+    """The weights can't be used; its text is one plain sentence that says why and what to do."""
+
+
+def load(name: str | Path, device: str = "auto") -> DogVAE:
+    """A folder that exists, or a model on the Hub ("user/name", "user/name@revision") -> a DogVAE for inference.
+
+    device "auto" is CUDA where there is one, else the CPU, in bfloat16 where the CPU computes in it.
+    Raises WeightsError with one plain sentence. Nothing but safetensors is ever read.
+    """
+    vae = read(name).eval().requires_grad_(False)
+    device = _auto_device() if device == "auto" else torch.device(device)
+    dtype = torch.bfloat16 if device.type == "cpu" and cpu_has_bfloat16() else torch.float32
+    return vae.to(device, dtype, memory_format=torch.channels_last)
+
+
+def read(name: str | Path) -> DogVAE:
+    """The same, as training goes on from it: in float32, on the CPU."""
+    folder = Path(name)
+    source = f"folder {name}"
+    if not folder.is_dir():
+        folder, source = _from_hub(str(name))
+    config = _read_config(folder / "config.json")
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise WeightsError(f"{folder} has no model.safetensors; train one with python -m training.train.")
+    vae = DogVAE(config)
+    try:
+        vae.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+        if (folder / "latents.safetensors").is_file():
+            vae.latents = Latents.load(folder / "latents.safetensors")
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"The weights in {folder} are damaged ({error}); copy or train them again.") from None
+    except (RuntimeError, ValueError) as error:
+        first = str(error).splitlines()[0].rstrip(":")
+        raise WeightsError(f"The weights in {folder} do not fit their config.json ({first}).") from None
+    if vae.latents is not None and len(vae.latents.mean) != config.latent_dim:
+        raise WeightsError(f"The latents in {folder} are not those of its model; run python -m training.fit.")
+    vae.source = source
+    vae.weights_id = sha256(path)[:12]
+    return vae
+
+
+def save(vae: DogVAE, folder: str | Path) -> None:
+    """Writes config.json, model.safetensors (fp16) and, once fitted, latents.safetensors; each atomically."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "config.json", (json.dumps(vae.config.to_json(), indent=2) + "\n").encode())
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in vae.state_dict().items()}
+    halves = {k: v.contiguous() for k, v in halves.items()}
+    write_whole(folder / "model.safetensors", to_bytes(halves))
+    vae.weights_id = sha256(folder / "model.safetensors")[:12]
+    if vae.latents is not None:
+        vae.latents.save(folder / "latents.safetensors")
+
+
+def sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is slower than float32."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _auto_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _read_config(path: Path) -> Config:
+    try:
+        return Config.from_json(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise WeightsError(f"{path.parent} has no config.json, so it is not a folder of DogVAE weights.") from None
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+        raise WeightsError(f"{path} is damaged; copy the weights again.") from None
+    except TypeError:
+        raise WeightsError(f"{path} can't be used: an entry has the wrong type.") from None
+    except ValueError as error:
+        raise WeightsError(f"{path} can't be used: {error}") from None
+
+
+def _from_hub(name: str) -> tuple[Path, str]:
+    repo, _, revision = name.partition("@")
+    if repo.count("/") != 1:
+        raise WeightsError(f"There is no folder {name}, and a model on the Hub is named user/name.")
+    try:
+        folder = snapshot_download(repo, revision=revision or None, allow_patterns=FILES)
+    except HFValidationError:
+        raise WeightsError(f"{name} is neither a folder nor a valid name of a model on the Hub.") from None
+    except LocalEntryNotFoundError:
+        raise WeightsError(f"{name} is not a folder, and the Hub can't be reached to look for it.") from None
+    except (HfHubHTTPError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise WeightsError(f"{name} could not be had from the Hub ({first}).") from None
+    return Path(folder), f"Hub {repo} at {Path(folder).name[:7]}"

@@ -1,0 +1,96 @@
+"""DogVAE's own network: an encoder that reads a frozen trunk, and a residual decoder.
+
+The decoder spends its work at 8x8 to 32x32, where a dog's head is decided and where a CPU is fast, and
+grows the last factor of two by pixel-shuffle. z speaks to every block, not only to the first: it scales
+and shifts the channels (FiLM, Perez et al. 2018, arXiv:1709.07871), as the style does in a StyleGAN.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .trunk import LITE0, EfficientNetLite
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(act(film(conv(act(norm x))))); z is None in the encoder."""
+
+    def __init__(self, channels: int, latent_dim: int | None = None, norm: bool = True):
+        super().__init__()
+        self.norm = nn.GroupNorm(8, channels) if norm else nn.Identity()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.film = nn.Linear(latent_dim, 2 * channels) if latent_dim else None
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)  # a new block is the identity, so depth does not slow the start
+
+    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
+        h = self.conv1(F.silu(self.norm(x)))
+        if self.film is not None:
+            scale, shift = self.film(z)[:, :, None, None].chunk(2, dim=1)
+            h = h * (1 + scale) + shift
+        return x + self.conv2(F.silu(h))
+
+
+class TrunkEncoder(nn.Module):
+    """x [B, 3, S, S] -> [B, outputs], S a multiple of 32.
+
+    The trunk's features at strides 4 to 32 meet at stride 16: finer maps are folded into channels, so
+    that no position is lost, and the coarsest is enlarged.
+    """
+
+    def __init__(self, image_size: int, outputs: int, width: int):
+        super().__init__()
+        self.trunk = EfficientNetLite(**LITE0)
+        folded = 24 * 16 + 40 * 4 + 112 + 320
+        self.squeeze = nn.Conv2d(folded, width, 1)
+        self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
+        self.narrow = nn.Conv2d(width, width // 4, 1)
+        self.head = nn.Linear(width // 4 * (image_size // 16) ** 2, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.from_features(self.trunk(x))
+
+    def from_features(self, features: list[Tensor]) -> Tensor:
+        """The same, from features that the perceptual loss has computed already."""
+        _, stride4, stride8, stride16, stride32 = features
+        h = torch.cat(
+            [
+                F.pixel_unshuffle(stride4, 4),
+                F.pixel_unshuffle(stride8, 2),
+                stride16,
+                F.interpolate(stride32, scale_factor=2.0),
+            ],
+            dim=1,
+        )
+        h = self.narrow(self.blocks(self.squeeze(h)))
+        return self.head(F.silu(h).flatten(1))
+
+
+class ResidualDecoder(nn.Module):
+    """z [B, latent_dim] -> [B, 3, S, S], unbounded; vae.decode clamps it.
+
+    widths: channels at S/32, S/16, S/8, S/4 and S/2; blocks: residual blocks at each.
+    """
+
+    def __init__(self, image_size: int, latent_dim: int, widths: tuple[int, ...], blocks: tuple[int, ...]):
+        super().__init__()
+        self.side = image_size // 32
+        self.stem = nn.Linear(latent_dim, widths[0] * self.side**2)
+        self.blocks = nn.ModuleList()
+        self.grow = nn.ModuleList()
+        for i, width in enumerate(widths):
+            norm = i < 3  # at S/4 and S/2 GroupNorm took a third of a training step, and is not missed
+            self.blocks.append(nn.ModuleList(ResidualBlock(width, latent_dim, norm) for _ in range(blocks[i])))
+            if i + 1 < len(widths):  # the channels shrink before the picture grows: a 1x1 costs little there
+                self.grow.append(nn.Conv2d(width, widths[i + 1], 1))
+        self.to_rgb = nn.Conv2d(widths[-1], 3 * 4, 3, padding=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.stem(z).unflatten(1, (-1, self.side, self.side))
+        h = h.contiguous(memory_format=torch.channels_last)
+        for i, level in enumerate(self.blocks):
+            for block in level:
+                h = block(h, z)
+            if i < len(self.grow):
+                h = F.interpolate(self.grow[i](h), scale_factor=2.0)
+        return F.pixel_shuffle(self.to_rgb(F.silu(h)), 2)

@@ -1,0 +1,113 @@
+"""What the page and the API ask of a model, in plain Python values: numbers in, picture files out."""
+
+import io
+import math
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .images import center_crop, open_photo, to_picture, to_tensor
+from .vae import DogVAE
+
+MAX_LATENT = 1000.0  # no dog has a number nearly as large; keeps bfloat16 far from overflow
+
+
+class LatentError(ValueError):
+    """The latent can't be decoded; its text is one plain sentence for the visitor."""
+
+
+@dataclass
+class Reconstruction:
+    """A photo seen through the model: the square that it saw, what it made of it, and how far apart they are."""
+
+    crop: Image.Image
+    picture: Image.Image
+    z: Tensor  # [D]
+    psnr: float  # dB
+
+
+class Studio:
+    """One model and what can be done with it. Not thread-safe on purpose: call it from one thread."""
+
+    def __init__(self, vae: DogVAE):
+        if vae.latents is None:
+            raise ValueError(f"The weights of {vae.source} have no latents.safetensors; run python -m training.fit.")
+        self.vae, self.latents = vae, vae.latents
+        self.size, self.dim = vae.config.image_size, vae.config.latent_dim
+
+    def sample(self, n: int, temperature: float, seed: int, prior: str = "fitted") -> Tensor:
+        """[n, D]; raises ValueError in one plain sentence (`Latents.sample`)."""
+        return self.latents.sample(n, temperature=temperature, seed=seed, prior=prior)
+
+    def draw(self, z: Tensor) -> list[Image.Image]:
+        """Latents [n, D] -> n pictures."""
+        return [to_picture(x) for batch in z.split(32) for x in self.vae.decode(batch)]
+
+    def reconstruct(self, photo: bytes | str) -> Reconstruction:
+        """A photo file, as bytes or path, through the model. Raises PhotoError."""
+        crop = center_crop(open_photo(photo))
+        x = to_tensor(crop, self.size)[None]
+        mu, _ = self.vae.encode(x)
+        x_hat = self.vae.decode(mu).cpu()
+        mse = (x - x_hat).square().mean().item() / 4  # [-1, 1] spans 2: this is the error on a scale of 0..1
+        psnr = 10 * math.log10(1 / max(mse, 1e-10))
+        return Reconstruction(to_picture(x[0]), to_picture(x_hat[0]), mu[0].cpu(), psnr)
+
+    def morph(self, a: Tensor, b: Tensor, frames: int) -> list[Image.Image]:
+        """frames pictures on the way from latent a to b (both [D]).
+
+        Along the great circle in whitened space, where dogs live on a shell: a straight line would pass
+        through the grey average near the centre (White 2016, arXiv:1609.04468).
+        """
+        p, q = self.latents.coordinates(torch.stack([a, b]))
+        t = torch.linspace(0, 1, frames)[:, None]
+        omega = torch.acos(torch.cosine_similarity(p, q, dim=0).clamp(-1, 1))
+        if omega.sin() < 1e-4:
+            path = p + t * (q - p)
+        else:
+            path = (torch.sin((1 - t) * omega) * p + torch.sin(t * omega) * q) / omega.sin()
+        return self.draw(self.latents.from_coordinates(path))
+
+    def to_json(self, z: Tensor) -> dict:
+        """A latent [D] as it is stored and sent."""
+        return {"format": 1, "weights": self.vae.weights_id, "z": [round(v, 5) for v in z.tolist()]}
+
+    def from_json(self, value: object) -> Tensor:
+        """The inverse of `to_json`; a bare list of D numbers is taken too. Raises LatentError."""
+        if isinstance(value, dict):
+            if value.get("format") != 1 or "z" not in value:
+                raise LatentError("This is not a DogVAE latent of format 1.")
+            if value.get("weights") not in (None, self.vae.weights_id):
+                raise LatentError("This latent was made with other weights, whose numbers mean other dogs.")
+            value = value["z"]
+        return self.numbers(value)
+
+    def numbers(self, values: object) -> Tensor:
+        """A list of D finite numbers -> [D]. Raises LatentError."""
+        if not isinstance(values, list) or len(values) != self.dim:
+            count = f"{len(values)} numbers" if isinstance(values, list) else "something else"
+            raise LatentError(f"A latent is a list of {self.dim} numbers; this is {count}.")
+        if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
+            raise LatentError(f"A latent is a list of {self.dim} numbers; some entries of this one are not numbers.")
+        if not all(-MAX_LATENT <= v <= MAX_LATENT for v in values):  # NaN fails this too
+            raise LatentError("Some numbers of this latent are infinite, not a number, or absurdly large.")
+        return torch.tensor(values, dtype=torch.float32)
+
+
+def png(picture: Image.Image) -> bytes:
+    return _file(picture, "PNG")
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    """For a picture that is replaced in a moment: a tenth of the bytes of a PNG."""
+    return _file(picture, "JPEG", quality=88)
+
+
+def _file(picture: Image.Image, format: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()
+
+

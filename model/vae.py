@@ -1,0 +1,151 @@
+"""The variational autoencoder: a picture -> a Gaussian over 256 numbers -> a picture.
+
+Kingma & Welling 2013, arXiv:1312.6114. One class for all presets; `Config` says which network it holds.
+"""
+
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from .classic import ClassicDecoder, ClassicEncoder
+from .latent import Latents
+from .residual import ResidualDecoder, TrunkEncoder
+
+FORMAT = 1  # of config.json; a newer one is refused with a sentence
+
+
+@dataclass(frozen=True)
+class Config:
+    """What rebuilds a model; stored as config.json beside its weights."""
+
+    preset: str = "dogvae"
+    network: str = "residual"  # or "classic", the seed's
+    image_size: int = 128  # pixels a side; residual: a multiple of 32, classic: 127
+    latent_dim: int = 256
+    variational: bool = True  # False: a plain autoencoder, encode returns no logvar
+    encoder_width: int = 256  # residual only, as are the next two
+    decoder_widths: tuple[int, ...] = (320, 384, 256, 128, 64)  # channels at 1/32 .. 1/2 of the picture
+    decoder_blocks: tuple[int, ...] = (1, 1, 2, 2, 1)
+    format: int = FORMAT
+
+    def __post_init__(self):
+        if self.network not in ("residual", "classic"):
+            raise ValueError(f"The network {self.network!r} is unknown; use 'residual' or 'classic'.")
+        if self.network == "classic" and self.image_size != 127:
+            raise ValueError("The classic network works on pictures of 127 pixels only.")
+        if self.network == "residual" and self.image_size % 32:
+            raise ValueError("The residual network needs an image_size that is a multiple of 32.")
+        widths = (self.encoder_width, *self.decoder_widths)
+        if not all(type(n) is int and 0 < n <= 4096 for n in (self.image_size, self.latent_dim, *widths)):
+            raise ValueError("The sizes and widths in the config are whole numbers from 1 to 4096.")
+        if not all(type(n) is int and 0 <= n <= 64 for n in self.decoder_blocks):
+            raise ValueError("The decoder_blocks in the config are whole numbers from 0 to 64.")
+        if len(self.decoder_widths) != 5 or len(self.decoder_blocks) != 5 or any(width % 8 for width in widths):
+            raise ValueError("The residual network has 5 decoder_widths, multiples of 8, and 5 decoder_blocks.")
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict) -> "Config":
+        """Raises ValueError, in one plain sentence, for what this version can't rebuild."""
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            found = values.get("format") if isinstance(values, dict) else None
+            raise ValueError(f"The config has format {found!r}, and this version of DogVAE reads format {FORMAT}.")
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"The config has unknown entries: {', '.join(unknown)}.")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+PRESETS = {
+    "dogvae": Config(),
+    "classic": Config("classic", network="classic", image_size=127),
+    "autoencoder": Config("autoencoder", network="classic", image_size=127, variational=False),
+}
+
+
+class DogVAE(nn.Module):
+    """encode, decode and what lies between. See `model.load` for one that is trained."""
+
+    def __init__(self, config: Config = PRESETS["dogvae"]):
+        super().__init__()
+        self.config = config
+        outputs = config.latent_dim * (2 if config.variational else 1)
+        if config.network == "classic":
+            self.encoder = ClassicEncoder(config.latent_dim, outputs)
+            self.decoder = ClassicDecoder(config.latent_dim)
+        else:
+            self.encoder = TrunkEncoder(config.image_size, outputs, config.encoder_width)
+            self.decoder = ResidualDecoder(
+                config.image_size, config.latent_dim, config.decoder_widths, config.decoder_blocks
+            )
+        self.latents: Latents | None = None  # filled by load() and by training.fit
+        self.source = "freshly initialised"
+        self.weights_id = "0" * 12  # first 12 hex digits of the sha256 of model.safetensors
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.decoder.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.decoder.parameters()).dtype
+
+    def split(self, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The encoder's outputs -> mu, logvar, each [B, latent_dim]; logvar kept within what exp can bear."""
+        if not self.config.variational:
+            return outputs, None
+        mu, logvar = outputs.chunk(2, dim=1)
+        return mu, logvar.clamp(-20, 10)
+
+    def forward(self, x: Tensor, eps: Tensor, features: list[Tensor] | None = None, also: Tensor | None = None):
+        """Training's way through: x_hat unclamped, mu, logvar (None for an autoencoder).
+
+        eps [B, latent_dim]: the noise of the draw z = mu + sigma * eps, through which gradients pass.
+        features: the trunk's features of x, where the loss has computed them already.
+        also [N, latent_dim]: more latents to decode; their pictures follow in x_hat [B + N, 3, S, S].
+        """
+        outputs = self.encoder(x) if features is None else self.encoder.from_features(features)
+        mu, logvar = self.split(outputs.float())
+        z = reparametrize(mu, logvar, eps)
+        return self.decoder(z if also is None else torch.cat([z, also])), mu, logvar
+
+    @torch.inference_mode()
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Pictures -> the Gaussians that they stand for.
+
+        x: float32 [B, 3, S, S] in [-1, 1], S = config.image_size, on any device.
+        Returns mu and logvar, float32 [B, latent_dim] on the model's device; logvar is None for an autoencoder.
+        Raises ValueError for another shape, type or range.
+        """
+        size = self.config.image_size
+        if x.ndim != 4 or tuple(x.shape[1:]) != (3, size, size):
+            raise ValueError(f"encode takes pictures of shape [B, 3, {size}, {size}], not {list(x.shape)}.")
+        if x.dtype != torch.float32:
+            raise ValueError(f"encode takes float32, not {x.dtype}.")
+        if not (x.abs() <= 1.001).all():  # NaN fails this too
+            raise ValueError("encode takes finite values between -1 and 1.")
+        x = x.to(self.device, self.dtype, memory_format=torch.channels_last)
+        return self.split(self.encoder(x).float())
+
+    @torch.inference_mode()
+    def decode(self, z: Tensor) -> Tensor:
+        """Latents [B, latent_dim], any device -> pictures, float32 [B, 3, S, S] in [-1, 1].
+
+        Raises ValueError for another shape.
+        """
+        if z.ndim != 2 or z.shape[1] != self.config.latent_dim:
+            raise ValueError(f"decode takes latents of shape [B, {self.config.latent_dim}], not {list(z.shape)}.")
+        return self.decoder(z.to(self.device, self.dtype)).float().clamp(-1, 1)
+
+
+def reparametrize(mu: Tensor, logvar: Tensor | None, eps: Tensor) -> Tensor:
+    """z = mu + sigma * eps with eps ~ N(0, I); mu itself for an autoencoder. All [B, latent_dim]."""
+    return mu if logvar is None else mu + torch.exp(0.5 * logvar) * eps
+
+
+def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, sigma^2) || N(0, 1)) of each latent, in nats: [B, latent_dim] (Kingma & Welling, appendix B)."""
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar)

@@ -1,0 +1,220 @@
+"""How fast this machine is, and how fast the models are on it.
+
+    python -m training.bench --json bench.json
+
+Run it with nothing else running: the load is printed beside the numbers. Models come from weights/ where
+they are there, else freshly initialised, which costs the same time.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from model import PRESETS, DogVAE, WeightsError, load
+from model.files import write_whole
+from model.pretrained import save
+
+from .train import Run
+from .train import parse as parse_training
+
+ROOT = Path(__file__).resolve().parent.parent
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+TRAINED = ("dogvae", "classic")  # autoencoder trains as classic does
+
+
+def synchronize() -> None:
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+
+
+def machine() -> dict:
+    """What it is, and how busy it was when the benchmark began."""
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cpu": name,
+        "cores": cores,
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if DEVICE == "cuda" else None,
+        "torch": torch.__version__,
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def matmul_peak(dtype: torch.dtype) -> float:
+    """The best rate of multiplying two square matrices, in GFLOP/s."""
+    best = 0.0
+    for side in (1024, 2048, 3072) if DEVICE == "cpu" else (4096, 8192):
+        a, b = (torch.randn(side, side, device=DEVICE).to(dtype) for _ in range(2))
+        for _ in range(6):
+            synchronize()
+            began = time.perf_counter()
+            a @ b
+            synchronize()
+            best = max(best, 2 * side**3 / (time.perf_counter() - began) / 1e9)
+    return best
+
+
+def latency(call, times: int) -> dict:
+    """Milliseconds of a call: median and 95th percentile, after a warm-up."""
+    milliseconds = []
+    for i in range(times + 10):
+        synchronize()
+        began = time.perf_counter()
+        call()
+        synchronize()
+        if i >= 10:
+            milliseconds.append((time.perf_counter() - began) * 1e3)
+    return {"median_ms": statistics.median(milliseconds), "p95_ms": statistics.quantiles(milliseconds, n=20)[-1]}
+
+
+def inference(folder: Path, origin: str, times: int) -> dict:
+    """Encode and decode one picture at a time, as the page does."""
+    vae = load(folder)
+    size = vae.config.image_size
+    x = torch.rand(1, 3, size, size) * 2 - 1
+    z = torch.randn(1, vae.config.latent_dim)
+    with FlopCounterMode(display=False) as counter:
+        vae.decode(z)
+    return {
+        "weights": origin,
+        "dtype": str(vae.dtype).removeprefix("torch."),
+        "parameters_decoder": sum(p.numel() for p in vae.decoder.parameters()),
+        "decode_gflop": counter.get_total_flops() / 1e9,
+        "decode": latency(lambda: vae.decode(z), times),
+        "encode": latency(lambda: vae.encode(x), times),
+    }
+
+
+def training(preset: str, seconds: float, peak: float) -> dict:
+    """The real step of training.train, on pictures of noise."""
+    side = PRESETS[preset].image_size
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(8):
+            noise = torch.randint(0, 256, (side, side, 3), dtype=torch.uint8)
+            Image.fromarray(noise.numpy()).save(f"{folder}/{i}.png")
+        arguments = ["--preset", preset, "--data", folder, "--out", folder, "--images", "10000000"]
+        run = Run(parse_training(arguments))
+    run.step()
+    with FlopCounterMode(display=False) as counter:
+        run.step()
+    flops = counter.get_total_flops() / run.batch
+    run.step()
+    synchronize()
+    began, steps = time.perf_counter(), 0
+    while steps < 3 or time.perf_counter() - began < seconds:
+        run.step()
+        steps += 1
+    synchronize()
+    rate = steps * run.batch / (time.perf_counter() - began)
+    return {
+        "batch": run.batch,
+        "precision": run.accelerator.mixed_precision,
+        "images_per_second": rate,
+        "gflop_per_image": flops / 1e9,
+        "gflop_per_second": rate * flops / 1e9,
+        "share_of_bf16_peak": rate * flops / 1e9 / peak,
+    }
+
+
+RESIDENT = """
+import sys, psutil, torch
+from model import load
+models = [load(folder) for folder in sys.argv[1:]]
+for vae in models:
+    vae.decode(torch.zeros(1, vae.config.latent_dim))
+    vae.encode(torch.zeros(1, 3, vae.config.image_size, vae.config.image_size))
+print(psutil.Process().memory_info().rss / 1e6)
+"""
+
+
+def resident_megabytes(folders: list[Path]) -> float:
+    """Memory of a process of its own that loads these models, then decodes and encodes once with each."""
+    command = [sys.executable, "-c", RESIDENT, *map(str, folders)]
+    return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+
+def bench(times: int, seconds: float) -> dict:
+    """Everything that --json holds."""
+    result: dict = {"machine": machine()}
+    peaks = {str(d).removeprefix("torch."): matmul_peak(d) for d in (torch.float32, torch.bfloat16)}
+    result |= {"matmul_peak_gflops": peaks, "inference": {}, "training": {}}
+    with tempfile.TemporaryDirectory() as fresh:
+        folders = []
+        for preset, config in PRESETS.items():
+            folder, origin = ROOT / "weights" / preset, f"weights/{preset}"
+            if not (folder / "model.safetensors").is_file():
+                folder, origin = Path(fresh) / preset, "freshly initialised"
+                save(DogVAE(config), folder)
+            folders.append(folder)
+            result["inference"][preset] = inference(folder, origin, times)
+        result["resident_mb"] = {"dogvae": resident_megabytes(folders[:1]), "all presets": resident_megabytes(folders)}
+    for preset in TRAINED:
+        result["training"][preset] = training(preset, seconds, peaks["bfloat16"])
+    return result
+
+
+def table(result: dict) -> str:
+    """The same as Markdown."""
+    about, peaks, memory = result["machine"], result["matmul_peak_gflops"], result["resident_mb"]
+    gpu = f", {about['gpu']}" if about["gpu"] else ""
+    lines = [
+        f"{about['cpu']}, {about['cores']} cores, {about['threads']} threads{gpu}, torch {about['torch']}, "
+        f"load {about['load']}; matrix multiply at best {peaks['float32']:.0f} GFLOP/s float32, "
+        f"{peaks['bfloat16']:.0f} bfloat16.",
+        "",
+        "| one picture at a time | weights | precision | decode, median (p95) ms | encode, median (p95) ms |",
+        "| --- | --- | --- | ---: | ---: |",
+    ]
+    for preset, r in result["inference"].items():
+        decode, encode = (f"{r[k]['median_ms']:.1f} ({r[k]['p95_ms']:.1f})" for k in ("decode", "encode"))
+        lines.append(f"| {preset} | {r['weights']} | {r['dtype']} | {decode} | {encode} |")
+    lines += [
+        "",
+        "| training | batch | precision | images a second | GFLOP an image | GFLOP/s | share of bf16 peak |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for preset, r in result["training"].items():
+        rate = f"{r['images_per_second']:.1f} | {r['gflop_per_image']:.2f} | {r['gflop_per_second']:.0f}"
+        lines.append(f"| {preset} | {r['batch']} | {r['precision']} | {rate} | {r['share_of_bf16_peak']:.0%} |")
+    written = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in memory.items())
+    return "\n".join([*lines, "", f"Resident memory of a process that has loaded and used: {written}."])
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
+    parser.add_argument("--times", type=int, default=50, help="calls that each latency is the median of (default 50)")
+    parser.add_argument("--seconds", type=float, default=15, help="of training steps for each preset (default 15)")
+    args = parser.parse_args(argv)
+    if args.times < 2:
+        parser.error("--times is at least 2.")
+    try:
+        result = bench(args.times, args.seconds)
+        print(table(result))
+        if args.json:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())
+    except WeightsError as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"The numbers could not be written ({error}).")
+
+
+if __name__ == "__main__":
+    main()

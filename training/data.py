@@ -1,0 +1,110 @@
+"""A folder of pictures as one array of bytes, and what the n-th training sample is.
+
+Everything random about sample n of a run (which picture, mirrored or not, its noise) follows from the
+run's seed and n alone. So a run that was killed goes on as if it had not been, and several processes
+share the samples without talking to each other.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from model.images import PhotoError, open_photo, to_pixels, to_tensor
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
+
+
+class DataError(ValueError):
+    """The folder can't be trained on; its text is one plain sentence."""
+
+
+@dataclass
+class Pictures:
+    pixels: Tensor  # uint8 [N, 3, S, S]
+    skipped: list[str]  # "name: why" of the files that could not be read
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def floats(self, index: Tensor | slice) -> Tensor:
+        """[B, 3, S, S] float32 in [-1, 1]"""
+        return self.pixels[index].float() / 127.5 - 1
+
+
+def load_pictures(folder: str | Path, size: int, progress: bool = False) -> Pictures:
+    """Every picture under a folder, its middle square resized to size x size.
+
+    Unreadable files are skipped and listed. Raises DataError where nothing is left.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}; --data names a folder of pictures.")
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise DataError(f"The folder {folder} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
+
+    def read(path: Path) -> Tensor | str:
+        try:
+            return to_pixels(to_tensor(open_photo(path), size))
+        except PhotoError as error:
+            return f"{path.name}: {error}"
+
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(read, files)
+        results = list(tqdm(results, "reading", len(files), disable=not progress, unit=" pictures", leave=False))
+    good = [r for r in results if isinstance(r, Tensor)]
+    skipped = [r for r in results if isinstance(r, str)]
+    if not good:
+        raise DataError(f"None of the {len(files)} pictures in {folder} can be read ({skipped[0]})")
+    return Pictures(torch.stack(good), skipped)
+
+
+def load_splits(folder: str | Path, size: int, progress: bool = False) -> tuple[Pictures, Pictures]:
+    """Training and validation pictures: FOLDER/train and FOLDER/val, or a twentieth of FOLDER held out."""
+    folder = Path(folder)
+    if (folder / "train").is_dir() and (folder / "val").is_dir():
+        return load_pictures(folder / "train", size, progress), load_pictures(folder / "val", size, progress)
+    everything = load_pictures(folder, size, progress)
+    if len(everything) < 2:
+        raise DataError(f"The folder {folder} holds one readable picture; at least two are needed.")
+    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))
+    held_out = max(1, min(len(order) // 20, 500))
+    val, train = order[:held_out], order[held_out:]
+    return Pictures(everything.pixels[train], everything.skipped), Pictures(everything.pixels[val], [])
+
+
+class Samples:
+    """The endless row of training samples of a run."""
+
+    def __init__(self, pictures: Pictures, latent_dim: int, seed: int):
+        self.pictures, self.latent_dim, self.seed = pictures, latent_dim, seed
+        self.epoch, self.order = -1, torch.empty(0)
+
+    def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Samples start .. start + count: pictures [B, 3, S, S] in [-1, 1], noise [B, latent_dim] ~ N(0, 1)."""
+        index, flips, noise = [], [], []
+        for n in range(start, start + count):
+            index.append(self._picture(n))
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + n)
+            flips.append(torch.rand((), generator=generator) < 0.5)
+            noise.append(torch.randn(self.latent_dim, generator=generator))
+        x = self.pictures.floats(torch.stack(index))
+        x = torch.where(torch.stack(flips)[:, None, None, None], x.flip(3), x)
+        return x, torch.stack(noise)
+
+    def shift(self, start: int, reach: int = 4) -> tuple[int, int]:
+        """Pixels down and right, -reach..reach, by which the loss moves its view of the batch from `start`."""
+        generator = torch.Generator().manual_seed(self.seed * 15_485_863 + start)
+        down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+        return down, right
+
+    def _picture(self, n: int) -> Tensor:
+        epoch, position = divmod(n, len(self.pictures))
+        if epoch != self.epoch:
+            generator = torch.Generator().manual_seed(self.seed * 7_919 + epoch)
+            self.epoch, self.order = epoch, torch.randperm(len(self.pictures), generator=generator)
+        return self.order[position]

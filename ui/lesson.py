@@ -1,0 +1,56 @@
+"""The page "How it works": what an autoencoder, a plain VAE and DogVAE make of the same dog, computed live."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from model.studio import Studio
+
+from .pad import photo_bytes
+from .worker import Worker, data_url
+
+HERE = Path(__file__).parent
+DRAWN = 6  # random dogs a row
+
+
+def build_lesson(studios: dict[str, Studio], worker: Worker, example: Path) -> gr.HTML:
+    """studios: for "autoencoder", "classic" and "dogvae"; example: the dog that stands in for a photo."""
+
+    def see(upload: object) -> dict:
+        """One photo through every model."""
+        data = photo_bytes(upload) if getattr(upload, "files", None) else example.read_bytes()
+        answer = {}
+        for name, studio in studios.items():
+            seen = studio.reconstruct(data)
+            answer[name] = {
+                "crop": data_url(seen.crop),
+                "picture": data_url(seen.picture),
+                "psnr": round(seen.psnr, 1),
+                "z": [round(v, 3) for v in seen.z.tolist()],
+            }
+        return answer
+
+    def draw(request: object) -> dict:
+        """Random dogs of every model, from the bell curve and from the Gaussian fitted to its latents of real dogs."""
+        seed = request if isinstance(request, int) and 0 <= request < 2**31 else 0
+        rows = [(name, prior) for prior in ("normal", "fitted") for name in studios]
+        return {
+            f"{name} {prior}": [data_url(p) for p in studios[name].draw(studios[name].sample(DRAWN, 1.0, seed, prior))]
+            for name, prior in rows
+        }
+
+    async def reconstructions(upload):
+        return await worker.answer(see, upload)
+
+    async def samples(seed):
+        return await worker.answer(draw, seed)
+
+    return gr.HTML(
+        value="",
+        html_template=(HERE / "lesson.html").read_text(),
+        css_template=(HERE / "lesson.css").read_text(),
+        js_on_load=(HERE / "lesson.js").read_text(),
+        server_functions=[reconstructions, samples],
+        apply_default_css=False,
+        elem_id="lesson",
+    )

@@ -1,0 +1,116 @@
+"""The named endpoints through gradio_client, and the pad's own protocol called by a stranger."""
+
+import json
+import math
+import urllib.request
+
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+
+from tests.serving import ROOT
+
+
+@pytest.fixture(scope="module")
+def client(server, tmp_path_factory):
+    return Client(server.url, verbose=False, download_files=tmp_path_factory.mktemp("api"))
+
+
+def pixels(path: str) -> bytes:
+    image = Image.open(path)
+    assert image.format == "PNG" and image.size == (128, 128)
+    return image.convert("RGB").tobytes()
+
+
+def test_sample_draws_what_decode_draws(client):
+    pictures, latents = client.predict(7, 1.0, 3, api_name="/sample")
+    assert len(pictures) == len(latents) == 3
+    again, _ = client.predict(7, 1.0, 2, api_name="/sample")
+    first = pixels(pictures[0]["image"])
+    assert pixels(again[0]["image"]) == first
+    assert first != pixels(pictures[1]["image"])
+    decoded = client.predict(latents[0], api_name="/decode")
+    bare = client.predict(latents[0]["z"], api_name="/decode")
+    assert pixels(decoded) == pixels(bare)
+
+
+def test_reconstruct(client):
+    crop, picture, psnr, latent = client.predict(handle_file(ROOT / "assets" / "dog-1.png"), api_name="/reconstruct")
+    assert pixels(crop) == Image.open(ROOT / "assets" / "dog-1.png").convert("RGB").tobytes()
+    error = sum((a - b) ** 2 for a, b in zip(pixels(crop), pixels(picture))) / len(pixels(crop))
+    assert psnr == pytest.approx(10 * math.log10(255**2 / error), abs=0.1)
+    assert pixels(client.predict(latent, api_name="/decode")) != pixels(crop)
+
+
+def test_morph(client):
+    _, (a, b) = client.predict(3, 1.0, 2, api_name="/sample")
+    gif, frames = client.predict(a, b, 5, api_name="/morph")
+    assert Image.open(gif).n_frames == len(frames) == 5
+    ends = [pixels(client.predict(latent, api_name="/decode")) for latent in (a, b)]
+    for frame, end in zip((frames[0], frames[-1]), ends):
+        close = [abs(p - q) for p, q in zip(pixels(frame["image"]), end)]
+        assert sum(close) / len(close) < 2
+
+
+@pytest.mark.parametrize(
+    "endpoint, arguments, sentence",
+    [
+        ("/sample", (1, 5.0, 1), "temperature is a number from 0 to 2"),
+        ("/sample", (1, 1.0, 0), "n is a whole number from 1 to 64"),
+        ("/sample", (1.5, 1.0, 1), "seed is a whole number"),
+        ("/sample", (-1, 1.0, 1), "seed is a whole number"),
+        ("/decode", ([0.0] * 255,), "list of 256 numbers"),
+        ("/decode", ([1e9] * 256,), "absurdly large"),
+        ("/decode", ([None] * 256,), "not numbers"),
+        ("/decode", ({"format": 2, "z": [0.0] * 256},), "not a DogVAE latent of format 1"),
+        ("/decode", ({"format": 1, "weights": "000000000000", "z": [0.0] * 256},), "other weights"),
+        ("/morph", ([0.0] * 256, [0.0] * 256, 1000), "frames is a whole number"),
+        ("/reconstruct", (handle_file(ROOT / "Makefile"),), "could not be read as a picture"),
+    ],
+)
+def test_bad_input_gets_one_sentence(client, endpoint, arguments, sentence):
+    with pytest.raises(Exception, match=sentence) as caught:
+        client.predict(*arguments, api_name=endpoint)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_only_the_contract_is_public(client):
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(named) == {"/sample", "/decode", "/reconstruct", "/morph"}
+
+
+def pad_call(server, function: str, data) -> dict:
+    config = json.load(urllib.request.urlopen(server.url + "/config"))
+    pad = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == "pad")
+    body = {"data": data, "component_id": pad, "fn_name": function, "session_hash": "stranger"}
+    request = urllib.request.Request(
+        server.url + "/gradio_api/component_server/", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    return json.load(urllib.request.urlopen(request, timeout=60))
+
+
+@pytest.mark.parametrize(
+    "function, data",
+    [
+        ("move", None),
+        ("move", {"values": "x" * 1000}),
+        ("move", {"values": [0.0] * 255}),
+        ("move", {"values": [[0.0]] * 256}),
+        ("move", {"values": [1e300] * 256}),
+        ("draw", {"seed": "dog", "temperature": 1}),
+        ("draw", {"seed": 10**30, "temperature": 1}),
+        ("draw", {"seed": 1, "temperature": -1}),
+        ("draw", []),
+        ("load", {"format": 1, "z": {}}),
+        ("reconstruct", {"files": ["/etc/passwd"]}),
+    ],
+)
+def test_the_pad_answers_nonsense_with_a_sentence(server, function, data):
+    answer = pad_call(server, function, data)
+    assert set(answer) == {"error"} and "Something went wrong" not in answer["error"]
+
+
+def test_the_pad_draws(server):
+    assert pad_call(server, "move", {"values": [0.0] * 256})["picture"].startswith("data:image/jpeg")
+    still = pad_call(server, "move", {"values": [0.0] * 256, "still": True})
+    assert still["picture"].startswith("data:image/png") and len(still["latent"]["z"]) == 256

@@ -1,0 +1,113 @@
+"""A folder of pictures, and the endless row of samples made of it."""
+
+import pytest
+import torch
+
+from tests.tiny import draw_dog, draw_folder
+from training.data import DataError, Pictures, Samples, load_pictures, load_splits
+
+
+def sentence(function, *args) -> str:
+    with pytest.raises(DataError) as caught:
+        function(*args)
+    text = str(caught.value)
+    assert "\n" not in text and text.endswith((".", ".)")), text
+    return text
+
+
+def test_pictures_of_a_folder(drawn):
+    pictures = load_pictures(drawn, 32)
+    assert pictures.pixels.shape == (24, 3, 32, 32) and pictures.pixels.dtype == torch.uint8
+    assert pictures.skipped == []
+    x = pictures.floats(slice(0, 5))
+    assert x.shape == (5, 3, 32, 32) and -1 <= x.min() < x.max() <= 1
+
+
+def test_what_cannot_be_read_is_skipped_and_named(tmp_path):
+    draw_folder(tmp_path / "below" / "here", 3)
+    whole = (tmp_path / "below/here/dog000.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "page.jpeg").write_text("<html>404</html>")
+    (tmp_path / "notes.txt").write_text("not even looked at")
+    pictures = load_pictures(tmp_path, 32)
+    assert len(pictures) == 3
+    assert [line.split(":")[0] for line in pictures.skipped] == ["cut.jpg", "empty.png", "page.jpeg"]
+
+
+def test_folders_that_cannot_be_trained_on(tmp_path):
+    assert "no folder" in sentence(load_splits, tmp_path / "missing", 32)
+    assert "holds no pictures" in sentence(load_splits, tmp_path, 32)
+    (tmp_path / "a.jpg").write_bytes(b"nothing")
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    assert "None of the 2 pictures" in sentence(load_splits, tmp_path, 32)
+    draw_dog(0).save(tmp_path / "c.png")
+    assert "at least two" in sentence(load_splits, tmp_path, 32)
+
+
+def test_a_val_folder_is_the_validation_set(tmp_path):
+    draw_folder(tmp_path / "train", 5)
+    draw_folder(tmp_path / "val", 2, first=5)
+    train, val = load_splits(tmp_path, 32)
+    assert len(train) == 5 and len(val) == 2
+    assert torch.equal(val.pixels, load_pictures(tmp_path / "val", 32).pixels)
+
+
+def test_a_flat_folder_is_split(drawn):
+    train, val = load_splits(drawn, 32)
+    assert len(train) == 23 and len(val) == 1
+    assert not (train.pixels == val.pixels).flatten(1).all(1).any(), "a picture in both"
+    again, _ = load_splits(drawn, 32)
+    assert torch.equal(train.pixels, again.pixels)
+
+
+# Ten pictures, each of one grey, with the left half marked: which one a sample shows and whether it is mirrored.
+PIXELS = torch.arange(10, dtype=torch.uint8)[:, None, None, None].repeat(1, 3, 4, 4) * 20
+PIXELS[..., :2] += 1
+
+
+def samples(seed: int = 0) -> Samples:
+    return Samples(Pictures(PIXELS.clone(), []), latent_dim=6, seed=seed)
+
+
+def which(x: torch.Tensor) -> list[int]:
+    return ((x[:, 0, 0].amax(1) + 1) * 127.5).round().int().sub(1).div(20).int().tolist()
+
+
+def test_each_epoch_shows_each_picture_once_in_another_order():
+    epochs = [which(samples().batch(start, 10)[0]) for start in (0, 10, 20)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_a_sample_does_not_depend_on_how_it_is_batched():
+    x, eps = samples().batch(0, 40)
+    mixed = samples()
+    mixed.batch(33, 7)  # out of order, and back
+    parts = [mixed.batch(start, count) for start, count in ((0, 7), (7, 16), (23, 1), (24, 16))]
+    assert torch.equal(torch.cat([part for part, _ in parts]), x)
+    assert torch.equal(torch.cat([part for _, part in parts]), eps)
+
+
+def test_the_seed_decides():
+    x, eps = samples(1).batch(0, 10)
+    same, other = samples(1).batch(0, 10), samples(2).batch(0, 10)
+    assert torch.equal(x, same[0]) and torch.equal(eps, same[1])
+    assert not torch.equal(x, other[0]) and not torch.equal(eps, other[1])
+
+
+def test_half_the_samples_are_mirrored():
+    x, _ = samples().batch(0, 1000)
+    mirrored = (x[:, 0, 0, 0] < x[:, 0, 0, 3]).float()
+    assert 0.4 < mirrored.mean() < 0.6
+    flips_of_one = [mirrored[i].item() for i, picture in enumerate(which(x)) if picture == 3]
+    assert 0 < sum(flips_of_one) < len(flips_of_one)
+
+
+def test_the_noise_is_normal():
+    """The seed of this project drew it uniform."""
+    _, eps = samples().batch(0, 3000)
+    assert eps.mean().abs() < 0.03 and (eps.std() - 1).abs() < 0.03
+    assert (eps.pow(4).mean() - 3).abs() < 0.3  # uniform: 1.8
+    assert eps.max() > 3
+    assert torch.corrcoef(eps.T).fill_diagonal_(0).abs().max() < 0.1

@@ -1,0 +1,166 @@
+"""Latents: coordinates, the prior, the file, and the directions found in data."""
+
+import math
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from model import Latents
+from model.latent import principal_directions
+from tests.tiny import some_latents
+
+
+def test_coordinates_and_back():
+    latents, z = some_latents(), torch.randn(5, 16)
+    torch.testing.assert_close(latents.from_coordinates(latents.coordinates(z)), z, atol=1e-5, rtol=1e-5)
+    one = torch.zeros(1, 16)
+    one[0, 3] = 2  # 2 sd along direction 3
+    moved = latents.from_coordinates(one)[0] - latents.mean
+    torch.testing.assert_close(moved, 2 * latents.sd[3] * latents.directions[3])
+
+
+@pytest.mark.parametrize("prior", ["fitted", "normal"])
+def test_the_same_seed_draws_the_same_dogs(prior):
+    latents = some_latents()
+    z = latents.sample(6, seed=7, prior=prior)
+    assert z.shape == (6, 16) and z.dtype == torch.float32
+    assert torch.equal(z, latents.sample(6, seed=7, prior=prior))
+    assert not torch.equal(z, latents.sample(6, seed=8, prior=prior))
+    for n in (1, 3, 20):
+        more = latents.sample(n, seed=7, prior=prior)
+        torch.testing.assert_close(more[:6], z[:n], atol=1e-6, rtol=1e-6)  # dog i does not depend on n
+
+
+def test_sampling_leaves_the_global_random_state_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    some_latents().sample(4, seed=1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_temperature_scales_the_spread():
+    latents = some_latents()
+    assert torch.equal(latents.sample(2, temperature=0), latents.mean.expand(2, 16))
+    whole, half = (latents.sample(4, temperature=t) - latents.mean for t in (1.0, 0.5))
+    torch.testing.assert_close(half, whole / 2, atol=1e-6, rtol=1e-5)
+
+
+def test_the_priors_have_the_moments_they_promise():
+    latents = some_latents()
+    z = latents.sample(20_000, seed=3)
+    assert (z.mean(0) - latents.mean).abs().max() < 0.05
+    assert (latents.coordinates(z).T.cov() - torch.eye(16)).abs().max() < 0.05
+    normal = latents.sample(20_000, seed=3, prior="normal")
+    assert normal.mean(0).abs().max() < 0.05
+    assert (normal.T.cov() - torch.eye(16)).abs().max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n": 0},
+        {"n": 1, "prior": "uniform"},
+        {"n": 1, "temperature": -0.1},
+        {"n": 1, "temperature": 2.1},
+        {"n": 1, "temperature": math.nan},
+        {"n": 1, "seed": -1},
+        {"n": 1, "seed": 2**53},
+    ],
+    ids=str,
+)
+def test_sample_rejects(wrong):
+    with pytest.raises(ValueError):
+        some_latents().sample(**wrong)
+
+
+def test_file_round_trip(tmp_path):
+    latents = some_latents()
+    latents.names[2] = "ears up to floppy"
+    latents.save(tmp_path / "latents.safetensors")
+    loaded = Latents.load(tmp_path / "latents.safetensors")
+    for name in ("mean", "directions", "sd", "effect", "kl"):
+        assert torch.equal(getattr(loaded, name), getattr(latents, name)), name
+    assert loaded.names == latents.names
+    assert [p.name for p in tmp_path.iterdir()] == ["latents.safetensors"]
+
+
+def test_256_dimensions_take_less_than_a_megabyte(tmp_path):
+    some_latents(256).save(tmp_path / "latents.safetensors")
+    assert (tmp_path / "latents.safetensors").stat().st_size < 1_000_000
+
+
+def damage(tensors: dict, how: str) -> dict:
+    if how == "an entry is missing":
+        del tensors["sd"]
+    elif how == "an entry too many":
+        tensors["extra"] = torch.zeros(1)
+    elif how == "another shape":
+        tensors["sd"] = torch.ones(15)
+    elif how == "not a matrix":
+        tensors["directions"] = torch.ones(16)
+    elif how == "a scalar mean":
+        tensors["mean"] = torch.tensor(0.0)
+    elif how == "not a number":
+        tensors["mean"][3] = math.nan
+    elif how == "no spread":
+        tensors["sd"][3] = 0
+    return tensors
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "an entry is missing",
+        "an entry too many",
+        "another shape",
+        "not a matrix",
+        "a scalar mean",
+        "not a number",
+        "no spread",
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, how):
+    path = tmp_path / "latents.safetensors"
+    some_latents().save(path)
+    save_file(damage(load_file(path), how), path)
+    with pytest.raises(ValueError):
+        Latents.load(path)
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    path = tmp_path / "latents.safetensors"
+    some_latents().save(path)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(SafetensorError):
+        Latents.load(path)
+
+
+def test_names_that_do_not_fit_are_numbered(tmp_path):
+    path = tmp_path / "latents.safetensors"
+    some_latents().save(path)
+    for names in ('["one"]', "5", '{"a": 1}'):
+        save_file(load_file(path), path, {"names": names})
+        assert Latents.load(path).names[15] == "direction 16"
+
+
+def test_principal_directions_recover_a_known_covariance():
+    dim, generator = 8, torch.Generator().manual_seed(0)
+    axes = torch.linalg.qr(torch.randn(dim, dim, generator=generator)).Q
+    sd = torch.arange(dim, 0, -1).float()
+    mu = 5 + (torch.randn(20_000, dim, generator=generator) * sd) @ axes
+    mean, directions, found = principal_directions(mu)
+    torch.testing.assert_close(mean, torch.full((dim,), 5.0), atol=0.2, rtol=0)
+    torch.testing.assert_close(found, sd, atol=0, rtol=0.03)
+    assert (directions * axes).sum(1).abs().min() > 0.98
+    largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
+    assert (largest > 0).all(), "the sign is free, so it is fixed"
+
+
+@pytest.mark.parametrize("n", [1, 5, 100], ids=lambda n: f"{n} pictures")
+def test_directions_are_orthonormal_however_few_pictures(n):
+    mean, directions, sd = principal_directions(torch.randn(n, 16, generator=torch.Generator().manual_seed(n)))
+    torch.testing.assert_close(directions @ directions.T, torch.eye(16), atol=1e-5, rtol=0)
+    assert (sd > 0).all() and (sd.diff() <= 0).all() and mean.isfinite().all()

@@ -1,0 +1,102 @@
+"""Each term of each loss does its part, and the trunk that measures is left alone."""
+
+import pytest
+import torch
+
+from tests.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
+from training.features import Judge, load_lite0, perceptual_distance
+from training.losses import ClassicLoss, PerceptualLoss
+
+CASES = {
+    "dogvae": (TINY, lambda: PerceptualLoss(load_lite0()), {"l1": 8.0, "perceptual": 1.0, "kl": 0.002}),
+    "classic": (TINY_PRESETS["tiny-classic"], ClassicLoss, {"mse": 1.0, "kl": 0.00025}),
+    "autoencoder": (TINY_PRESETS["tiny-autoencoder"], ClassicLoss, {"mse": 1.0}),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    """(vae, loss, weights, forward), forward(kl_weight) -> total, parts"""
+    config, make_loss, weights = CASES[request.param]
+    vae, loss = tiny_vae(config).train(), make_loss()
+    x = drawn_batch(4, config.image_size)
+    eps = torch.randn(4, config.latent_dim, generator=torch.Generator().manual_seed(0))
+
+    def forward(kl_weight: float = 1.0):
+        features = loss.features(x)
+        return loss(x, *vae(x, eps, features), kl_weight)
+
+    return vae, loss, weights, forward
+
+
+def test_every_term_moves_the_network(case):
+    """The KL moves the encoder, every other term both the encoder and the decoder."""
+    vae, _, weights, forward = case
+    for name in weights:
+        vae.zero_grad()
+        forward()[1][name].backward()
+        moved = [vae.encoder.head.weight] + ([] if name == "kl" else list(vae.decoder.parameters()))
+        still = [p.shape for p in moved if p.grad is None or not p.grad.any()]
+        assert not still, f"{name} does not move {still}"
+
+
+def test_a_step_down_each_term_lowers_it(case):
+    vae, _, weights, forward = case
+    for name in weights:
+        vae.zero_grad()
+        before = forward()[1][name]
+        before.backward()
+        trained = [p for p in vae.parameters() if p.grad is not None]
+        with torch.no_grad():
+            size = sum(p.grad.square().sum() for p in trained).sqrt()
+            for p in trained:
+                p -= 1e-3 / size * p.grad
+        assert forward()[1][name] < before, name
+
+
+@pytest.mark.parametrize("kl_weight", [0.0, 0.5, 1.0])
+def test_the_total_is_the_weighted_sum(case, kl_weight):
+    _, _, weights, forward = case
+    total, parts = forward(kl_weight)
+    assert parts.keys() == weights.keys()
+    expected = sum(weights[name] * part * (kl_weight if name == "kl" else 1) for name, part in parts.items())
+    torch.testing.assert_close(total, expected)
+
+
+def test_the_trunks_learn_nothing(case):
+    vae, loss, _, forward = case
+    forward()[0].backward()
+    frozen = [p for name, p in vae.named_parameters() if name.startswith("encoder.trunk.")]
+    assert all(p.grad is None and not p.requires_grad for p in [*loss.parameters(), *frozen])
+
+
+def test_a_perfect_reconstruction_costs_nothing(case):
+    vae, loss, weights, _ = case
+    x, zeros = drawn_batch(2, vae.config.image_size), torch.zeros(2, vae.config.latent_dim)
+    logvar = zeros if vae.config.variational else None
+    total, _ = loss(x, x, zeros, logvar)
+    assert total.abs() < 1e-6
+
+
+def test_mse_is_that_of_pixels_0_to_255():
+    x = torch.zeros(1, 3, 8, 8)
+    total, _ = ClassicLoss()(x, x + 2 / 255, torch.zeros(1, 4), None)
+    torch.testing.assert_close(total, torch.tensor(1.0))
+
+
+def test_perceptual_distance():
+    trunk, x = load_lite0(), drawn_batch(3, 64)
+    f, g, blurred = trunk(x), trunk(x.flip(0)), trunk(torch.nn.functional.avg_pool2d(x, 5, 1, 2))
+    assert perceptual_distance(f, f).abs().max() == 0
+    d = perceptual_distance(f, g)
+    assert d.shape == (3,) and d[0] > 0 and d[1] == 0
+    torch.testing.assert_close(d, perceptual_distance(g, f))
+    assert (perceptual_distance(f, blurred) > 0.05).all()
+
+
+def test_the_judge_is_another_network():
+    judge, pixels = Judge(), torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    features = judge(pixels)
+    assert features.shape == (2, 1280) and features.isfinite().all() and features[0].std() > 0
+    assert sum(p.numel() for p in judge.trunk.parameters()) > sum(p.numel() for p in load_lite0().parameters())
+    assert not any(p.requires_grad for p in judge.parameters())

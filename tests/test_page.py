@@ -1,0 +1,286 @@
+"""The page as a visitor uses it: the real server, a real browser."""
+
+import io
+import json
+import struct
+import zlib
+
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.serving import ROOT
+
+REST = "document.querySelector('#dog img').src.startsWith('data:image/png')"
+
+
+def picture(page) -> str:
+    """The dog's picture once it rests: lossless, and no request on the way."""
+    page.wait_for_timeout(350)
+    page.wait_for_function(REST)
+    return page.get_attribute("#dog img", "src")
+
+
+def move(page, slider: int, value: float) -> None:
+    page.locator("#latents input[type=range]").nth(slider).evaluate(
+        """(input, value) => {
+            input.value = value;
+            input.dispatchEvent(new Event('input', { bubbles: true }));
+            input.dispatchEvent(new Event('change', { bubbles: true }));
+        }""",
+        value,
+    )
+
+
+def draw(page, seed: int) -> str:
+    page.fill("#seed", str(seed))
+    page.press("#seed", "Enter")
+    page.wait_for_function(f"document.querySelector('#message').textContent.includes('Seed {seed}:')")
+    return picture(page)
+
+
+def message(page) -> str:
+    return page.inner_text("#message")
+
+
+def upload(page, path, to: str = "#upload") -> None:
+    page.evaluate("document.querySelector('#message').textContent = ''")
+    page.set_input_files(f"{to} input[type=file]", path)
+    page.wait_for_function(
+        "!['', 'Looking at the photo …'].includes(document.querySelector('#message').textContent)", timeout=60_000
+    )
+
+
+def file_of(tmp_path, name: str, image: Image.Image, **options):
+    image.save(tmp_path / name, **options)
+    return tmp_path / name
+
+
+def drawn_photo(mode: str = "RGB") -> Image.Image:
+    image = Image.new("RGB", (300, 200), "olive")
+    ImageDraw.Draw(image).ellipse((80, 30, 220, 180), fill="sienna")
+    return image.convert(mode)
+
+
+def test_a_dog_is_there_at_once_and_nothing_is_wrong(page):
+    assert page.evaluate("document.querySelector('#dog img').naturalWidth") == 128
+    assert page.locator("#latents input[type=range]").count() == 12
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    page.get_by_role("tab", name="How it works").and_(page.locator(":visible")).first.click()
+    page.wait_for_selector(".samples img", timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert page.trouble == []
+
+
+def test_a_slider_changes_the_picture_and_back(page):
+    before = picture(page)
+    start = page.locator("#latents input[type=range]").first.input_value()
+    move(page, 0, 2.5 if float(start) < 0 else -2.5)
+    changed = picture(page)
+    assert changed != before
+    page.click("#undo")
+    assert picture(page) == before
+    move(page, 0, 2.9)
+    move(page, 3, -2.9)
+    assert picture(page) not in (before, changed)
+    page.locator("#latents .slider button").first.click()
+    page.locator("#latents .slider button").nth(3).click()
+    assert picture(page) == before
+
+
+def test_the_newest_of_many_moves_wins(desktop):
+    for i in range(60):
+        move(desktop, 0, -3 + i * 0.1)
+    move(desktop, 0, 1.5)
+    dragged = picture(desktop)
+    move(desktop, 0, -1)
+    picture(desktop)
+    move(desktop, 0, 1.5)
+    assert picture(desktop) == dragged
+
+
+def test_keyboard_moves_a_slider(desktop):
+    before = picture(desktop)
+    slider = desktop.locator("#latents input[type=range]").first
+    value = float(slider.input_value())
+    slider.focus()
+    for _ in range(8):
+        desktop.keyboard.press("ArrowRight")
+    assert float(slider.input_value()) == pytest.approx(value + 0.4, abs=0.06)
+    assert picture(desktop) != before
+
+
+def test_the_same_seed_draws_the_same_dog(page):
+    first = draw(page, 11)
+    assert draw(page, 12) != first
+    assert draw(page, 11) == first
+
+
+def test_random_temperature_undo_and_reset(desktop):
+    first = draw(desktop, 5)
+    desktop.locator("#temperature").evaluate("e => { e.value = 0.5; e.dispatchEvent(new Event('change')) }")
+    desktop.wait_for_timeout(500)
+    calmer = picture(desktop)
+    assert calmer != first
+    desktop.click("#random")
+    desktop.wait_for_function("document.querySelector('#seed').value !== '5'")
+    assert picture(desktop) != calmer
+    desktop.click("#undo")
+    assert picture(desktop) == calmer and desktop.input_value("#seed") == "5"
+    for slider in range(4):
+        move(desktop, slider, 2)
+    assert picture(desktop) != calmer
+    desktop.click("#reset")
+    assert picture(desktop) == calmer
+
+
+def test_raw_numbers_reach_all_256(desktop):
+    before = picture(desktop)
+    desktop.click("#raw")
+    names = set()
+    while True:
+        names |= set(desktop.locator("#latents .name").all_inner_texts())
+        if desktop.is_disabled("#next"):
+            break
+        desktop.click("#next")
+    assert len(names) == 256
+    for _ in range(30):
+        if desktop.is_enabled("#previous"):
+            desktop.click("#previous")
+    move(desktop, 0, 3)
+    assert picture(desktop) != before
+
+
+def test_an_upload_is_reconstructed_and_the_sliders_edit_it(page, server):
+    before = picture(page)
+    kept = sorted(p for p in server.files.rglob("*") if p.is_file())
+    upload(page, ROOT / "assets" / "dog-1.png")
+    page.wait_for_selector("#reconstruction:not([hidden])")
+    seen = picture(page)
+    assert seen != before
+    assert "PSNR" in page.inner_text("#reconstruction")
+    assert page.get_attribute("#reconstruction [data-part=picture]", "src") == seen
+    move(page, 0, 3)
+    assert picture(page) != seen
+    assert page.get_attribute("#reconstruction [data-part=picture]", "src") == seen
+    assert sorted(p for p in server.files.rglob("*") if p.is_file()) == kept, "the photo was written to the disk"
+    page.click("#undo")
+    page.click("#undo")
+    assert picture(page) == before
+
+
+def test_example_dogs_can_be_clicked(desktop):
+    before = picture(desktop)
+    assert desktop.locator(".examples img").count() >= 4
+    desktop.locator(".examples button").nth(1).click()
+    desktop.wait_for_selector("#reconstruction:not([hidden])")
+    assert picture(desktop) != before
+
+
+def test_a_latent_goes_out_and_comes_back(desktop, tmp_path):
+    draw(desktop, 21)
+    move(desktop, 2, -2)
+    edited = picture(desktop)
+    with desktop.expect_download() as download:
+        desktop.click("#save-latent")
+    path = tmp_path / "dog.json"
+    download.value.save_as(path)
+    latent = json.loads(path.read_text())
+    assert latent["format"] == 1 and len(latent["z"]) == 256 and len(latent["weights"]) == 12
+    draw(desktop, 22)
+    upload(desktop, path, "#load-latent")
+    assert message(desktop) == "Latent loaded."
+    loaded = picture(desktop)
+    with desktop.expect_download() as download:
+        desktop.click("#save-png")
+    download.value.save_as(tmp_path / "dog.png")
+    assert Image.open(tmp_path / "dog.png").size == (128, 128)
+    assert distance(loaded, edited) < 2, "the loaded dog is another one"  # z is rounded to five digits
+
+
+def distance(a: str, b: str) -> float:
+    import base64
+
+    from PIL import ImageChops, ImageStat
+
+    x, y = (Image.open(io.BytesIO(base64.b64decode(src.split(",")[1]))) for src in (a, b))
+    return max(ImageStat.Stat(ImageChops.difference(x, y)).mean)
+
+
+def bomb() -> bytes:
+    """A PNG that claims 50,000 x 50,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def test_files_that_are_no_photos_get_a_sentence_and_the_dog_stays(desktop, tmp_path):
+    before = picture(desktop)
+    for name, data in {
+        "words.jpg": b"this is not a picture",
+        "empty.png": b"",
+        "bomb.png": bomb(),
+        "large.jpg": bytes(25_500_000),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        upload(desktop, tmp_path / name)
+        assert "please choose" in message(desktop), name
+        assert picture(desktop) == before, name
+        assert desktop.locator("#message.problem").count() == 1, name
+
+
+def test_latents_that_are_none_get_a_sentence_and_the_dog_stays(desktop, tmp_path):
+    before = picture(desktop)
+    for name, text in {
+        "short.json": json.dumps([0.0] * 255),
+        "nan.json": "[" + ",".join(["NaN"] * 256) + "]",
+        "infinite.json": "[" + ",".join(["1e999"] * 256) + "]",
+        "words.json": json.dumps(["dog"] * 256),
+        "other.json": json.dumps({"format": 1, "weights": "0123456789ab", "z": [0.0] * 256}),
+        "long.json": "[" + "0," * 5_000_000 + "0]",
+        "text.json": "not json",
+    }.items():
+        (tmp_path / name).write_text(text)
+        upload(desktop, tmp_path / name, "#load-latent")
+        assert "latent" in message(desktop) and desktop.locator("#message.problem").count() == 1, name
+        assert picture(desktop) == before, name
+
+
+def test_odd_photos_work(desktop, tmp_path):
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
+    palette = drawn_photo("P")
+    palette.info["transparency"] = 0
+    gif = [drawn_photo("P"), Image.new("P", (300, 200))]
+    whole = file_of(tmp_path, "whole.jpg", drawn_photo())
+    (tmp_path / "truncated.jpg").write_bytes(whole.read_bytes()[:-300])
+    for path in (
+        file_of(tmp_path, "rotated.jpg", drawn_photo(), exif=rotated),
+        file_of(tmp_path, "cmyk.jpg", drawn_photo("CMYK")),
+        file_of(tmp_path, "deep.png", drawn_photo("L").convert("I;16")),
+        file_of(tmp_path, "palette.png", palette),
+        file_of(tmp_path, "moving.gif", gif[0], save_all=True, append_images=gif[1:]),
+    ):
+        upload(desktop, path)
+        assert message(desktop) == "The sliders now edit this dog.", path.name
+    upload(desktop, tmp_path / "truncated.jpg")
+    assert message(desktop)
+
+
+def test_how_it_works_shows_every_row(desktop):
+    upload(desktop, ROOT / "assets" / "dog-2.png")
+    desktop.get_by_role("tab", name="How it works").and_(desktop.locator(":visible")).first.click()
+    desktop.wait_for_function("document.querySelectorAll('#lesson .samples img').length === 36", timeout=60_000)
+    desktop.wait_for_function(
+        "[...document.querySelectorAll('#lesson img')].every(i => i.complete && i.naturalWidth > 0)", timeout=60_000
+    )
+    assert desktop.inner_text("#lesson .whose") == "your dog"
+    rows = desktop.eval_on_selector_all("#lesson .rows img", "images => images.map(i => i.src)")
+    assert len(set(rows)) == 4
+    assert desktop.locator("#lesson svg rect").count() == 48
+    first = desktop.locator("#lesson .samples img").first.get_attribute("src")
+    desktop.click("#again")
+    desktop.wait_for_function(f"document.querySelector('#lesson .samples img').src !== {json.dumps(first)}")

@@ -18,6 +18,7 @@ from ui.worker import Worker
 
 HERE = Path(__file__).parent
 TITLE = "DogVAE: draw a dog from 256 numbers"
+CSS = ".gradio-container { overflow: clip !important; }"  # Gradio's own "hidden" would keep the dog from sticking
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # the visitor's own: nothing to fetch
 INTRO = "# DogVAE\nEvery dog here is drawn from **256 numbers**. Move a slider and watch; or upload your own dog."
 PRIVACY = "Your photo is not kept: it is looked at in memory, and files that programs send are deleted within the hour."
@@ -67,6 +68,7 @@ def main() -> None:
         ssr_mode=False,
         run_history=False,
         footer_links=["api"],
+        css=CSS,
         theme=gr.themes.Default(primary_hue="orange", font=FONTS, font_mono=["ui-monospace", "monospace"]),
     )
 

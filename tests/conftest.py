@@ -1,12 +1,18 @@
 """Fixtures that several files of tests use."""
 
+import signal
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from accelerate.state import AcceleratorState
 
+from model import PRESETS
+from tests.running import arguments, finished, phases, start
 from tests.serving import browser, desktop, page, server  # noqa: F401
-from tests.tiny import ROOT, draw_folder
+from tests.tiny import ROOT, TINY_PRESETS, TINY_RECIPE, draw_folder
+from training.run import RECIPES
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +30,30 @@ def heads() -> Path:
 def drawn(tmp_path_factory) -> Path:
     """A folder of 24 drawn dogs."""
     return draw_folder(tmp_path_factory.mktemp("data") / "dogs", 24)
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """The tiny presets, and everything global that a run leaves changed put back."""
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
+    for name, config in TINY_PRESETS.items():
+        monkeypatch.setitem(PRESETS, name, config)
+        monkeypatch.setitem(RECIPES, name, TINY_RECIPE)
+    yield
+    for name, handler in handlers.items():
+        signal.signal(name, handler)
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture(scope="session")
+def whole_runs(drawn, tmp_path_factory):
+    """preset -> folder of a run that nobody interrupted; each is made once."""
+
+    @lru_cache
+    def make_whole(preset: str) -> Path:
+        out = tmp_path_factory.mktemp("whole") / "run"
+        status, errors = finished(start(*arguments(out, drawn, *phases(preset), preset=preset)))
+        assert status == 0, errors
+        return out
+
+    return make_whole

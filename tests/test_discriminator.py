@@ -1,5 +1,6 @@
 """The second phase: every term moves the decoder, the critic learns, and neither takes over."""
 
+import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -8,6 +9,8 @@ from tests.tiny import drawn_batch, tiny_vae
 from training.discriminator import Critic, augment, critic_loss, image_gradient, realism_loss
 from training.features import load_lite0
 from training.losses import PerceptualLoss
+
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -9,8 +9,8 @@ from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from model.pretrained import save, sha256
-from tests.tiny import TINY, TINY_PRESETS, TINY_RECIPE, draw_folder, some_latents, tiny_vae
-from training import bench, evaluate, measures, train
+from tests.tiny import TINY, TINY_PRESETS, draw_folder, some_latents, tiny_vae
+from training import bench, evaluate, measures
 from training.data import load_splits
 from training.measures import Reference, kernel_distance, laplacian_variance
 
@@ -213,13 +213,11 @@ def test_bad_input_gets_one_sentence(what, says, data, tmp_path):
     assert not out.exists()
 
 
-def test_bench_measures_everything(tmp_path, monkeypatch, capsys):
+def test_bench_measures_everything(tmp_path, monkeypatch, capsys, in_process):
     monkeypatch.setattr(bench, "PRESETS", {"tiny": TINY})
     monkeypatch.setattr(bench, "TRAINED", ("tiny",))
     monkeypatch.setattr(bench, "matmul_peak", lambda dtype: 100.0)
     monkeypatch.setattr(bench, "resident_megabytes", lambda folders: 500.0)
-    monkeypatch.setitem(train.PRESETS, "tiny", TINY)
-    monkeypatch.setitem(train.RECIPES, "tiny", TINY_RECIPE)
     bench.main(["--times", "3", "--seconds", "0", "--json", str(tmp_path / "bench.json")])
     result = json.loads((tmp_path / "bench.json").read_text())
     speed = result["inference"]["tiny"]

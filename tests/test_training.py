@@ -1,157 +1,20 @@
-"""Training as people run it: whole runs, killed runs, and whatever else goes wrong."""
+"""Training within this process: what it is given, its steps, and numbers that are none."""
 
-import json
 import math
-import random
-import resource
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
-from functools import lru_cache
-from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
-from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from model import PRESETS, load
+from model import load
 from model.pretrained import read, save
-from tests.tiny import ROOT, TINY_PRESETS, TINY_RECIPE, draw_folder, some_latents, tiny_vae
-from training import fit, train
+from tests.running import arguments, fails, finished, make, start
+from tests.tiny import TINY_PRESETS, draw_folder, tiny_vae
+from training import train
 from training.checkpoint import NAME, read_facts
-from training.run import RECIPES, Run, TrainingError, learning_rate, update_ema
+from training.run import Run, TrainingError, learning_rate, update_ema
 
-IMAGES = 160
-
-
-def arguments(out, data, *more, preset: str = "tiny", images: int | None = IMAGES) -> list[str]:
-    length = [] if images is None else ["--images", images]
-    fixed = ["--preset", preset, "--data", data, "--out", out, "--tick", 32, "--precision", "no"]
-    return [str(a) for a in (*fixed, *length, *more)]
-
-
-def phases(preset: str) -> list[str]:
-    return ["--realism", "0.5"] if preset == "tiny" else []
-
-
-def start(*args, module: str = "tests.tiny", **options) -> subprocess.Popen:
-    command = [sys.executable, "-m", module, *args]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def finished(process: subprocess.Popen) -> tuple[int, str]:
-    """Exit status and stderr, in which no run may show a traceback."""
-    _, errors = process.communicate(timeout=300)
-    assert "Traceback" not in errors, errors
-    return process.returncode, errors
-
-
-def wait_for_checkpoint(out: Path, images: int, process: subprocess.Popen) -> None:
-    while not (out / NAME).exists() or read_facts(out)["images"] < images:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-
-
-@pytest.fixture(scope="module")
-def whole_runs(drawn, tmp_path_factory):
-    """preset -> folder of a run that nobody interrupted; each is made once."""
-
-    @lru_cache
-    def make_whole(preset: str) -> Path:
-        out = tmp_path_factory.mktemp("whole") / "run"
-        status, errors = finished(start(*arguments(out, drawn, *phases(preset), preset=preset)))
-        assert status == 0, errors
-        return out
-
-    return make_whole
-
-
-@pytest.fixture(params=["tiny", "tiny-classic"])
-def whole_run(request, whole_runs):
-    """(preset, folder); "tiny" went through both phases."""
-    return request.param, whole_runs(request.param)
-
-
-def test_a_run_leaves_a_model_and_its_story(whole_run):
-    preset, out = whole_run
-    vae = load(out)
-    assert vae.config == TINY_PRESETS[preset]
-    assert vae.decode(vae.latents.sample(2)).isfinite().all()
-    assert vae.latents.effect.diff().max() <= 0, "directions are ordered by effect"
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert lines[-1]["images"] == IMAGES and all(math.isfinite(v) for v in lines[-1]["loss"].values())
-    assert read_facts(out)["images"] == IMAGES
-    for picture in (*(out / "grids").iterdir(), out / "loss.png"):
-        Image.open(picture).load()
-    assert len(list((out / "grids").glob("samples-*.png"))) == len(list((out / "grids").glob("reconstructions-*.png")))
-    assert not list(out.rglob("*.part")) and not list(out.rglob(".tmp*"))
-
-
-@pytest.mark.parametrize(
-    "whole_run, kind, after",
-    [
-        ("tiny", signal.SIGKILL, (32, 64, 96)),
-        ("tiny", signal.SIGTERM, (96,)),  # in the second phase
-        ("tiny-classic", signal.SIGKILL, (32, 64, 96)),
-    ],
-    indirect=["whole_run"],
-    ids=["killed", "asked to stop", "classic killed"],
-)
-def test_an_interrupted_run_ends_in_the_same_weights(whole_run, drawn, tmp_path, kind, after):
-    preset, whole = whole_run
-    args = arguments(tmp_path / "run", drawn, *phases(preset), preset=preset)
-    process = start(*args)
-    wait_for_checkpoint(tmp_path / "run", random.choice(after), process)
-    time.sleep(0.05 * random.random())
-    process.send_signal(kind)
-    status, errors = finished(process)
-    images = read_facts(tmp_path / "run")["images"]
-    assert 0 < images < IMAGES, "it was over before the signal came"
-    if kind == signal.SIGKILL:
-        assert status == -signal.SIGKILL
-    else:
-        assert status > 0 and f"Stopped at {images} images and saved" in errors.splitlines()[-1]
-    if (tmp_path / "run" / "model.safetensors").exists():  # not when killed between the first checkpoint and it
-        assert load(tmp_path / "run").config == TINY_PRESETS[preset]
-
-    status, errors = finished(start(*args, "--resume"))
-    assert status == 0, errors
-    for name in ("model.safetensors", "latents.safetensors"):
-        assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes(), f"killed at {images}: {name}"
-    ends = load_file(tmp_path / "run" / NAME), load_file(whole / NAME)
-    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[1])
-    seen = [json.loads(line)["images"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert seen == sorted(set(seen)) and seen[-1] == IMAGES
-
-
-# Within this process from here on: a start of Python costs more than what is tested.
-
-
-@pytest.fixture(autouse=True)
-def in_process(monkeypatch):
-    """The tiny presets, and everything global that a run leaves changed put back."""
-    handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
-    for name, config in TINY_PRESETS.items():
-        monkeypatch.setitem(PRESETS, name, config)
-        monkeypatch.setitem(RECIPES, name, TINY_RECIPE)
-    yield
-    for name, handler in handlers.items():
-        signal.signal(name, handler)
-    AcceleratorState._reset_state(reset_partial_state=True)
-
-
-def fails(*args) -> str:
-    """The one plain sentence with which training ends."""
-    with pytest.raises(SystemExit) as caught:
-        train.main(list(args))
-    text = caught.value.code
-    assert isinstance(text, str) and "\n" not in text and text.endswith((".", ".)")), text
-    return text
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def usage(capsys, *args) -> str:
@@ -160,11 +23,6 @@ def usage(capsys, *args) -> str:
         train.main(list(args))
     assert caught.value.code == 2
     return capsys.readouterr().err.splitlines()[-1]
-
-
-def make(out: Path, data: Path, *more, **named) -> Run:
-    out.mkdir(exist_ok=True)
-    return Run(train.parse(arguments(out, data, *more, **named)))
 
 
 def test_the_command_itself_speaks_plainly(tmp_path):
@@ -195,32 +53,6 @@ def test_arguments_that_make_no_sense(tmp_path, drawn, capsys):
 def test_an_out_that_is_a_file(tmp_path, drawn):
     (tmp_path / "run").write_text("in the way")
     assert "File exists" in fails(*arguments(tmp_path / "run", drawn))
-
-
-def test_resume_without_a_checkpoint(tmp_path, drawn):
-    assert "to resume" in fails(*arguments(tmp_path, drawn, "--resume"))
-
-
-def test_resume_of_another_config(whole_run, tmp_path, drawn):
-    preset, out = whole_run
-    shutil.copytree(out, tmp_path / "run")
-    assert "another config" in fails(*arguments(tmp_path / "run", drawn, "--resume", preset="tiny-autoencoder"))
-
-
-@pytest.mark.parametrize("content", [b"", b"nothing", b"\xff" * 64, None], ids=["empty", "text", "ones", "truncated"])
-def test_resume_of_a_damaged_checkpoint(whole_run, tmp_path, drawn, content):
-    preset, out = whole_run
-    whole = (out / NAME).read_bytes()
-    (tmp_path / NAME).write_bytes(whole[: len(whole) // 2] if content is None else content)
-    assert "damaged" in fails(*arguments(tmp_path, drawn, "--resume", preset=preset))
-
-
-def test_resume_of_a_checkpoint_that_lacks_a_tensor(whole_run, tmp_path, drawn):
-    preset, out = whole_run
-    tensors, facts = load_file(out / NAME), read_facts(out)
-    del tensors["model.decoder.stem.weight"]
-    save_file(tensors, tmp_path / NAME, {"facts": json.dumps(facts)})
-    assert "does not fit" in fails(*arguments(tmp_path, drawn, "--resume", preset=preset))
 
 
 def test_start_from_weights_that_do_not_fit(tmp_path, drawn):
@@ -315,35 +147,6 @@ def make_endless(run: Run) -> Run:
     return run
 
 
-@contextmanager
-def files_at_most(size: int):
-    """What a full disk looks like to a program: a write fails half way (Python ignores SIGXFSZ)."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-def test_a_full_disk_leaves_the_former_checkpoint(whole_run, tmp_path, drawn):
-    preset, whole = whole_run
-    shutil.copytree(whole, tmp_path / "run")
-    with files_at_most(2_000_000):
-        text = fails(*arguments(tmp_path / "run", drawn, "--resume", preset=preset, images=2 * IMAGES))
-    assert "could not be written" in text and "too large" in text
-    for name in (NAME, "model.safetensors", "config.json"):
-        assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes(), name
-    assert not list((tmp_path / "run").rglob("*.part"))
-    train.main(arguments(tmp_path / "run", drawn, "--resume", preset=preset, images=IMAGES + 8))
-    assert read_facts(tmp_path / "run")["images"] == IMAGES + 8
-
-
-def test_a_disk_too_full_for_pictures(tmp_path, drawn):
-    with files_at_most(1_000):
-        assert "can't go on" in fails(*arguments(tmp_path / "run", drawn))
-
-
 def test_unreadable_pictures_are_named_at_the_end(tmp_path, capsys):
     data = tmp_path / "data"
     for split, first in (("train", 0), ("val", 8)):
@@ -362,21 +165,10 @@ def test_two_pictures_are_enough(tmp_path):
     assert load(tmp_path / "run").latents.kl.isfinite().all()
 
 
-def test_a_new_run_in_an_old_folder_starts_its_log_anew(tmp_path, drawn):
-    (tmp_path / "log.jsonl").write_text('{"images": 90000, "loss": {"l1": 1.0}}\n{"images": 3')
-    train.main(arguments(tmp_path, drawn, images=8))
-    assert [json.loads(line)["images"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [8]
-
-
 def test_minutes(tmp_path, drawn):
     train.main(arguments(tmp_path / "run", drawn, "--minutes", 0.02, images=None))
     assert read_facts(tmp_path / "run")["minutes"] >= 0.02
     assert load(tmp_path / "run").latents is not None
-
-
-def test_a_resumed_run_keeps_its_seed(tmp_path, drawn):
-    train.main(arguments(tmp_path / "run", drawn, "--seed", 3, images=8))
-    assert make(tmp_path / "run", drawn, "--resume", "--seed", 4).samples.seed == 3
 
 
 def test_learning_rate_follows_images_seen():
@@ -401,28 +193,3 @@ def test_training_makes_the_loss_fall(tmp_path, drawn):
     steps = [run.step() for _ in range(60)]
     first, last = (sum(step["perceptual"] for step in some) for some in (steps[:10], steps[-10:]))
     assert last < 0.9 * first
-
-
-def test_fit_replaces_the_latents(tmp_path, drawn, monkeypatch, capsys):
-    vae = tiny_vae()
-    vae.latents = some_latents()
-    save(vae, tmp_path)
-    weights = (tmp_path / "model.safetensors").read_bytes()
-    monkeypatch.setattr(sys, "argv", ["fit", "--weights", str(tmp_path), "--data", str(drawn)])
-    fit.main()
-    latents, loaded = some_latents(), load(tmp_path)
-    assert not torch.equal(loaded.latents.mean, latents.mean)
-    mu, _ = fit.encode_all(loaded, fit.load_splits(drawn, 32)[0])
-    torch.testing.assert_close(loaded.latents.mean, mu.mean(0), atol=1e-5, rtol=1e-4)
-    assert loaded.latents.effect.diff().max() <= 0 < loaded.latents.effect.max()
-    assert "Fitted to 23 pictures" in capsys.readouterr().out
-    assert (tmp_path / "model.safetensors").read_bytes() == weights
-
-
-def test_fit_speaks_plainly(tmp_path, monkeypatch, drawn):
-    for weights, data in ((tmp_path, drawn), (tmp_path / "tiny", tmp_path / "missing")):
-        save(tiny_vae(), tmp_path / "tiny")
-        monkeypatch.setattr(sys, "argv", ["fit", "--weights", str(weights), "--data", str(data)])
-        with pytest.raises(SystemExit) as caught:
-            fit.main()
-        assert isinstance(caught.value.code, str) and "\n" not in caught.value.code

@@ -23,7 +23,8 @@ TINY_PRESETS = {
     "tiny-classic": Config("tiny-classic", network="classic", image_size=127, latent_dim=8),
     "tiny-autoencoder": Config("tiny-autoencoder", network="classic", image_size=127, latent_dim=8, variational=False),
 }
-TINY_RECIPE = Recipe(batch=8, lr=3e-3, betas=(0.9, 0.99), clip=3.0, ema_halflife=50, warmup=32, kl_warmup=32)
+HORIZONS = {"ema_halflife": 50, "warmup": 32, "kl_warmup": 32, "realism_warmup": 32}
+TINY_RECIPE = Recipe(batch=8, lr=3e-3, betas=(0.9, 0.99), clip=3.0, **HORIZONS)
 
 
 def draw_dog(seed: int, size: int = 64) -> Image.Image:

@@ -26,7 +26,7 @@ from model import PRESETS, DogVAE, WeightsError, load
 from model.files import write_whole
 from model.pretrained import save
 
-from .train import Run
+from .run import Run
 from .train import parse as parse_training
 
 ROOT = Path(__file__).resolve().parent.parent

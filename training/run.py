@@ -44,6 +44,7 @@ class Recipe:
     realism_share: float = 0.0  # of all images, the last ones: the second phase, with a discriminator
     realism_weight: float = 0.5  # length of its gradient, as a share of that of the likeness
     realism_lr: float = 2e-4
+    realism_warmup: int = 2_000  # of that rate and of the weight
 
 
 RECIPES = {
@@ -245,7 +246,7 @@ class Run:
         shift = self.samples.shift(self.images)
         total, parts = self.loss(x, pictures[: len(x)], mu, logvar, 1.0, shift)
         realism, critic = self.critic.judge(x, pictures, generator)
-        ramp = min(1.0, (self.images - self.second_from) / self.recipe.warmup)
+        ramp = min(1.0, (self.images - self.second_from) / self.recipe.realism_warmup)
         gradient, scale = image_gradient(pictures, len(x), total, realism, ramp * self.recipe.realism_weight)
         self.accelerator.backward(x_hat, gradient=gradient.to(x_hat.dtype))
         if torch.isfinite(critic):
@@ -271,7 +272,7 @@ class Run:
         if not self.critic:
             return learning_rate(recipe.lr, recipe.warmup, self.images, self.first_phase)
         seen, length = self.images - self.second_from, self.total - self.second_from
-        return learning_rate(recipe.realism_lr, recipe.warmup, seen, length)
+        return learning_rate(recipe.realism_lr, recipe.realism_warmup, seen, length)
 
     def save(self) -> None:
         """The checkpoint, then the weights. A full disk leaves the former ones."""

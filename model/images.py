@@ -11,7 +11,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 MAX_BYTES = 25_000_000
-MAX_PIXELS = 120_000_000  # a 108-megapixel phone photo passes, a 50,000 x 50,000 bomb does not
+MAX_JPEG_PIXELS = 120_000_000  # a 108-megapixel phone photo passes: a JPEG is decoded at an eighth of its size
+MAX_PIXELS = 40_000_000  # of other formats, which need 4 bytes a pixel, up to three times over
 
 
 class PhotoError(ValueError):
@@ -33,7 +34,7 @@ def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: our limit is checked below
             photo = Image.open(io.BytesIO(data))
-            if photo.width * photo.height > MAX_PIXELS:
+            if photo.width * photo.height > (MAX_JPEG_PIXELS if photo.format == "JPEG" else MAX_PIXELS):
                 raise PhotoError(f"The picture has {photo.width} x {photo.height} pixels; please choose a smaller one.")
             if photo.format == "EPS":  # a program, which Pillow would hand to Ghostscript
                 raise PhotoError("The file is PostScript, not a photo; please choose a JPEG, PNG or WebP photo.")

@@ -83,7 +83,7 @@ def augment(x: Tensor, generator: torch.Generator) -> Tensor:
 class Critic:
     """The discriminator at work: what it says of drawn pictures, and how it learns from them."""
 
-    LR, BETAS = 2e-4, (0.0, 0.99)
+    LR, BETAS, CLIP = 2e-4, (0.0, 0.99), 10.0
 
     def __init__(self, look, accelerator):
         """look: pictures -> the trunk's features, with gradient (`PerceptualLoss.look`)."""
@@ -104,9 +104,11 @@ class Critic:
         return realism, critic_loss(*zip(*logits))
 
     def learn(self, loss: Tensor) -> None:
+        """A step of the heads, unless its gradient is not finite."""
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
-        self.optimizer.step()
+        if torch.isfinite(self.accelerator.clip_grad_norm_(self.heads.parameters(), self.CLIP)):
+            self.optimizer.step()
 
 
 def image_gradient(

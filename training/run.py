@@ -249,8 +249,7 @@ class Run:
         ramp = min(1.0, (self.images - self.second_from) / self.recipe.realism_warmup)
         gradient, scale = image_gradient(pictures, len(x), total, realism, ramp * self.recipe.realism_weight)
         self.accelerator.backward(x_hat, gradient=gradient.to(x_hat.dtype))
-        if torch.isfinite(critic):
-            self.critic.learn(critic)
+        self.critic.learn(critic)
         return total + realism, parts | {"realism": realism, "critic": critic, "lambda": scale}
 
     def _skip(self, buffers: list[Tensor]) -> None:

@@ -2,13 +2,14 @@ PYTHON ?= python3
 PORT ?= 7860
 DATA ?= ../shared/data/heads
 PRESET ?= dogvae
+PRESETS ?= dogvae classic autoencoder
 OUT ?= runs/$(PRESET)
 MINUTES ?= 120
 PIP_ARGS ?=
 BIN := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: app test browser train evaluate bench clean
+.PHONY: app test browser train evaluate embed bench clean
 
 app: .venv/app
 	PORT=$(PORT) $(BIN)/python app.py
@@ -22,6 +23,13 @@ train: .venv/train
 
 evaluate: .venv/train
 	$(BIN)/python -m training.evaluate --weights weights/dogvae weights/classic weights/autoencoder --data $(DATA) --json runs/evaluation.json
+
+# Runs that are worth it become the embedded weights: runs/PRESET -> weights/PRESET, measured and described.
+embed: .venv/train
+	for p in $(PRESETS); do mkdir -p weights/$$p && cp runs/$$p/config.json runs/$$p/model.safetensors runs/$$p/latents.safetensors runs/$$p/loss.png runs/$$p/log.jsonl weights/$$p/; done
+	$(BIN)/python -m training.evaluate --weights $(PRESETS:%=weights/%) --data $(DATA) --json runs/evaluation.json --samples 1000 --grids runs/grids --write-metrics
+	rm -f $(PRESETS:%=weights/%/log.jsonl)
+	$(BIN)/python -m training.card --weights $(PRESETS:%=weights/%)
 
 bench: .venv/train
 	$(BIN)/python -m training.bench

@@ -21,7 +21,7 @@ TITLE = "DogVAE: draw a dog from 256 numbers"
 CSS = ".gradio-container { overflow: clip !important; }"  # Gradio's own "hidden" would keep the dog from sticking
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # the visitor's own: nothing to fetch
 INTRO = "# DogVAE\nEvery dog here is drawn from **256 numbers**. Move a slider and watch; or upload your own dog."
-PRIVACY = "Your photo is not kept: it is looked at in memory, and files that programs send are deleted within the hour."
+PRIVACY = "Your photo is not kept: it is deleted once it has been read, and files that programs send within the hour."
 LIMITS = (
     "What it can't do: fine fur, collars and toys, several dogs, whole bodies. It knows heads that fill the frame, "
     "and draws one even where your photo shows none."

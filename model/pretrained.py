@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import torch
@@ -44,8 +45,8 @@ def read(name: str | Path) -> DogVAE:
     path = folder / "model.safetensors"
     if not path.is_file():
         raise WeightsError(f"{folder} has no model.safetensors; train one with python -m training.train.")
-    vae = DogVAE(config)
     try:
+        vae = DogVAE(config)
         vae.load_state_dict({k: v.float() for k, v in load_file(path).items()})
         if (folder / "latents.safetensors").is_file():
             vae.latents = Latents.load(folder / "latents.safetensors")
@@ -88,7 +89,8 @@ def cpu_has_bfloat16() -> bool:
 
 
 def _auto_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """On a ZeroGPU Space a GPU is lent only to functions that ask for it: what serves live moves is the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() and not os.environ.get("SPACES_ZERO_GPU") else "cpu")
 
 
 def _read_config(path: Path) -> Config:

@@ -11,7 +11,7 @@ from torch import Tensor
 from .images import center_crop, open_photo, to_picture, to_tensor
 from .vae import DogVAE
 
-MAX_LATENT = 1000.0  # no dog has a number nearly as large; keeps bfloat16 far from overflow
+MAX_LATENT = 100.0  # no dog has a number nearly as large
 
 
 class LatentError(ValueError):
@@ -84,14 +84,14 @@ class Studio:
             value = value["z"]
         return self.numbers(value)
 
-    def numbers(self, values: object) -> Tensor:
-        """A list of D finite numbers -> [D]. Raises LatentError."""
+    def numbers(self, values: object, most: float = MAX_LATENT) -> Tensor:
+        """A list of D numbers from -most to most -> [D]. Raises LatentError."""
         if not isinstance(values, list) or len(values) != self.dim:
             count = f"{len(values)} numbers" if isinstance(values, list) else "something else"
             raise LatentError(f"A latent is a list of {self.dim} numbers; this is {count}.")
         if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
             raise LatentError(f"A latent is a list of {self.dim} numbers; some entries of this one are not numbers.")
-        if not all(-MAX_LATENT <= v <= MAX_LATENT for v in values):  # NaN fails this too
+        if not all(-most <= v <= most for v in values):  # NaN fails this too
             raise LatentError("Some numbers of this latent are infinite, not a number, or absurdly large.")
         return torch.tensor(values, dtype=torch.float32)
 

@@ -37,10 +37,10 @@ class Config:
         if self.network == "residual" and self.image_size % 32:
             raise ValueError("The residual network needs an image_size that is a multiple of 32.")
         widths = (self.encoder_width, *self.decoder_widths)
-        if not all(type(n) is int and 0 < n <= 4096 for n in (self.image_size, self.latent_dim, *widths)):
-            raise ValueError("The sizes and widths in the config are whole numbers from 1 to 4096.")
-        if not all(type(n) is int and 0 <= n <= 64 for n in self.decoder_blocks):
-            raise ValueError("The decoder_blocks in the config are whole numbers from 0 to 64.")
+        if not all(type(n) is int and 0 < n <= 1024 for n in (self.image_size, self.latent_dim, *widths)):
+            raise ValueError("The sizes and widths in the config are whole numbers from 1 to 1024.")
+        if not all(type(n) is int and 0 <= n <= 8 for n in self.decoder_blocks):
+            raise ValueError("The decoder_blocks in the config are whole numbers from 0 to 8.")
         if len(self.decoder_widths) != 5 or len(self.decoder_blocks) != 5 or any(width % 8 for width in widths):
             raise ValueError("The residual network has 5 decoder_widths, multiples of 8, and 5 decoder_blocks.")
 

@@ -286,7 +286,7 @@ def test_how_it_works_shows_every_row(desktop):
     desktop.wait_for_function(
         "[...document.querySelectorAll('#lesson img')].every(i => i.complete && i.naturalWidth > 0)", timeout=60_000
     )
-    assert desktop.inner_text("#lesson .whose") == "your dog"
+    assert desktop.inner_text("#lesson .whose") == "the picture that you chose"
     rows = desktop.eval_on_selector_all("#lesson .rows img", "images => images.map(i => i.src)")
     assert len(set(rows)) == 4
     assert desktop.locator("#lesson svg rect").count() == 3 * 16

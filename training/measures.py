@@ -93,8 +93,8 @@ class Reference:
         """sharpness and diversity as a share of real.
 
         memorisation: share whose nearest training picture is nearer than the nearest one of all but 5 % of
-        real pictures; 0.05 is thus what dogs that were never seen get. Of copies of training pictures it sees
-        all that are shifted or mirrored, 95 % of those blurred by a sigma of 1 px, but 16 % of those by 2 px.
+        real pictures; 0.05 is thus what dogs that were never seen get. It sees through a shift and a
+        mirror, less so through a strong blur.
         """
         features = self.features(pixels, "looking at samples") if features is None else features
         return self._against_real(pixels, features, paired) | {

@@ -1,5 +1,6 @@
 """The pictures that a run leaves behind: grids and loss curves."""
 
+import io
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from model.files import write_whole
 from model.images import to_picture
 
 
@@ -24,9 +26,9 @@ def save_grid(rows: list[Tensor], path: Path) -> Path:
 
 def _save(picture: Image.Image, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    picture.save(part, "PNG", optimize=True)
-    part.replace(path)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    write_whole(path, buffer.getvalue())
     return path
 
 

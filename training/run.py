@@ -85,13 +85,17 @@ class Run:
             raise TrainingError("--precision fp16 needs a GPU; leave it out here.")
         self.accelerator = Accelerator(mixed_precision=precision)
         self.config, self.recipe = PRESETS[args.preset], RECIPES[args.preset]
+        facts = read_facts(self.out) if args.resume else None
+        if args.realism is None and facts:
+            args.realism = facts.get("realism")
         if args.realism is not None:
             if self.config.network != "residual" and args.realism:
                 raise TrainingError(f"The preset {args.preset} has no second phase; leave out --realism.")
             self.recipe = replace(self.recipe, realism_share=args.realism)
         self.images, self.minutes, self.skipped_steps, self.bad_in_a_row = 0, 0.0, 0, 0
         self.stopping = False
-        facts = read_facts(self.out) if args.resume else None
+        if self.accelerator.num_processes > 1 and (args.minutes or self.recipe.realism_share):
+            raise TrainingError("Several processes train with --images and without --realism only, so far.")
         if facts and facts["config"] != json.loads(json.dumps(self.config.to_json())):
             raise CheckpointError(f"The checkpoint in {self.out} is of another config; train into another --out.")
 
@@ -125,9 +129,8 @@ class Run:
             self.images, self.minutes = facts["images"], facts["minutes"]
             self.skipped_steps, self.total = facts["skipped_steps"], facts["total"]
         else:
-            self.total = args.images or self.recipe.warmup * 20  # --minutes: put right after each tick
-        if args.images:
-            self.total = args.images
+            self.total = self.recipe.warmup * 20  # --minutes: put right after each step
+        self.total = args.images or self.total
         if self.critic:
             self._fit_prior()
         self._trim_log()
@@ -278,8 +281,8 @@ class Run:
         if not self.accelerator.is_main_process:
             return
         facts = {"images": self.images, "minutes": self.minutes, "total": self.total}
-        facts |= {"second_from": self.second_from, "skipped_steps": self.skipped_steps}
-        facts |= {"config": self.config.to_json(), "seed": self.seed}
+        facts |= {"second_from": self.second_from, "realism": self.recipe.realism_share}
+        facts |= {"skipped_steps": self.skipped_steps, "config": self.config.to_json(), "seed": self.seed}
         try:
             save_checkpoint(self.out, *self._state(), **facts)
             save(self.ema, self.out)

@@ -25,6 +25,8 @@ def build_api(studio: Studio, worker: Worker) -> None:
             return await worker.run(function, *args)
         except (PhotoError, LatentError, Busy, ValueError) as error:
             raise gr.Error(str(error)) from None
+        except (TypeError, OverflowError, RecursionError):
+            raise gr.Error("Some of what was sent is not of the kind that this endpoint takes.") from None
 
     def parse(latent: object):
         if isinstance(latent, str):
@@ -37,7 +39,7 @@ def build_api(studio: Studio, worker: Worker) -> None:
         return studio.from_json(latent)
 
     def whole(value: float, name: str, low: int, high: int) -> int:
-        if not isinstance(value, (int, float)) or value != int(value) or not low <= value <= high:
+        if not isinstance(value, (int, float)) or not low <= value <= high or value != int(value):
             raise ValueError(f"{name} is a whole number from {low} to {high}.")
         return int(value)
 

@@ -1,25 +1,31 @@
-// Fills the page "How it works" with what the embedded models compute just now.
+// Fills the page "How it works" with what the models compute just now.
 
 const find = (selector) => element.querySelector(selector);
 const say = (text) => { find("#lesson-message").textContent = text; };
-const TROUBLE = "The server does not answer just now; please try again.";
+const TROUBLE = "The server does not answer just now; the page tries again.", RETRY_MS = 2000;
 
+// The answer to a call that is made again until the server gives one.
 async function ask(call) {
-  try {
-    const answer = await call();
-    if (!answer.error) return answer;
-    say(answer.error);
-  } catch {
-    say(TROUBLE);
+  for (;;) {
+    try {
+      const answer = await call();
+      if (!answer) throw new Error("an upload that never arrived");
+      say(answer.error ?? "");
+      if (!answer.busy) return answer.error ? null : answer;
+    } catch {
+      say(TROUBLE);
+    }
+    await new Promise((wait) => setTimeout(wait, RETRY_MS));
   }
-  return null;
 }
 
+let asked = 0; // of two photos, the later one is shown
+
 async function showReconstructions(crop) {
-  const photo = crop ? await (await fetch(crop)).blob() : null;
+  const mine = ++asked, photo = crop ? await (await fetch(crop)).blob() : null;
   const answer = await ask(() => server.reconstructions(photo ? { binary: true, data: { photo } } : null));
-  if (!answer) return;
-  find(".whose").textContent = photo ? "your dog" : "an example dog that DogVAE drew";
+  if (!answer || mine !== asked) return;
+  find(".whose").textContent = photo ? "the picture that you chose" : "an example dog that DogVAE drew";
   for (const image of element.querySelectorAll("[data-part=crop]")) image.src = answer.autoencoder.crop;
   find("#squeeze [data-part=picture]").src = answer.autoencoder.picture;
   paintNumbers(find("#squeeze canvas"), answer.autoencoder.z);

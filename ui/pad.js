@@ -3,7 +3,7 @@
 
 const facts = props.value;
 const find = (selector) => element.querySelector(selector);
-const SLIDERS = 12, UNDO_STEPS = 50, REST_MS = 140, RETRY_MS = 1500, MAX_BYTES = 25e6, MAX_LATENT_BYTES = 100e3;
+const SLIDERS = 12, UNDO_STEPS = 50, REST_MS = 140, RETRY_MS = 1500, KEYS_MS = 800, MAX_BYTES = 25e6, MAX_LATENT_BYTES = 100e3;
 
 // ---- The dog: `c`, standard deviations along the directions, and `z`, the raw numbers. Both are known
 // while it rests; a slider moves one of them, and the other follows with the next still picture.
@@ -43,17 +43,24 @@ async function request(still) {
   onTheWay++;
   try {
     const answer = await server.move({ space: dog.space, values: values(), still });
-    if (answer.error) throw new Error(answer.error);
+    if (answer.error && !answer.busy) return refuse(answer.error);
+    if (answer.error) throw Object.assign(new Error(answer.error), { sentence: answer.error });
     roundTrip += 0.2 * (performance.now() - began - roundTrip);
     if (number > shown && edit === dog.edit) accept(answer, number, still);
-  } catch {
-    say("The server does not answer just now; your dog is kept, and the page tries again.", true);
+  } catch (error) {
+    say(error.sentence ?? "The server does not answer just now; your dog is kept, and the page tries again.", true);
     await new Promise((wait) => setTimeout(wait, RETRY_MS));
     wanted ??= { still: true };
   } finally {
     onTheWay--;
     pump();
   }
+}
+
+// Numbers that the server will not draw: back to the last that it did.
+function refuse(sentence) {
+  undo();
+  say(sentence, true);
 }
 
 function accept(answer, number, still) {
@@ -90,12 +97,13 @@ const settled = () =>
 // ---- A new dog: drawn, loaded or from a photo. What was there stays until the answer is good.
 let latest = 0;
 
-async function fetchDog(call, done, doing) {
+async function fetchDog(call, done, doing, caption) {
   const mine = ++latest;
   if (doing) say(doing);
   let answer;
   try {
     answer = await call();
+    if (!answer) throw new Error("an upload that never arrived");
   } catch (error) {
     const large = /413|exceed|too large/i.test(String(error?.message ?? error));
     answer = { error: large ? "The file is larger than 25 MB; please choose a smaller photo."
@@ -104,7 +112,7 @@ async function fetchDog(call, done, doing) {
   if (mine !== latest) return; // a newer wish overtook this one
   if (answer.error) return say(answer.error, true);
   remember();
-  place(answer);
+  place({ ...answer, caption });
   say(done(answer));
 }
 
@@ -112,6 +120,7 @@ function place(answer) {
   restore(answer);
   dog.base = answer;
   dog.seed = null;
+  find("#seed").value = "";
   find("#reset").disabled = true;
   showReconstruction(answer.crop ? answer : null);
   renderSliders();
@@ -126,14 +135,14 @@ function draw(seed) {
   });
 }
 
-async function seePhoto(file) {
+async function seePhoto(file, caption = "your photo, cropped") {
   if (file.size > MAX_BYTES) return say("The file is larger than 25 MB; please choose a smaller photo.", true);
   if (file.size === 0) return say("The file is empty; please choose another photo.", true);
   await fetchDog(() => server.reconstruct({ binary: true, data: { photo: file } }), (answer) => {
     window.dogvaePhoto = answer.crop; // for the page "How it works", which may not be there yet
     window.dispatchEvent(new CustomEvent("dogvae:photo", { detail: answer.crop }));
     return "The sliders now edit this dog.";
-  }, "Looking at the photo …");
+  }, "Looking at the photo …", caption);
 }
 
 function showReconstruction(answer) {
@@ -143,7 +152,8 @@ function showReconstruction(answer) {
   box.querySelector("[data-part=crop]").src = answer.crop;
   box.querySelector("[data-part=picture]").src = answer.picture;
   box.querySelector("p").textContent =
-    `PSNR ${answer.psnr.toFixed(1)} dB. The photo is not kept. Crop to the head for the best likeness.`;
+    `PSNR ${answer.psnr.toFixed(1)} dB. Crop a photo to the head for the best likeness; it is not kept.`;
+  box.querySelector("figcaption").textContent = answer.caption;
   box.answer = answer;
 }
 
@@ -209,16 +219,26 @@ function renderSliders() {
       input.value = values()[index];
       output.textContent = values()[index].toFixed(2);
     };
-    let touched = false; // one undo step for a whole drag
+    // One undo step for a whole drag, and for arrow keys that follow each other.
+    let touched = false, held = false, pause;
+    const letGo = () => { touched = held = false; };
+    input.addEventListener("pointerdown", () => { held = true; });
+    input.addEventListener("pointerup", letGo);
+    input.addEventListener("blur", letGo);
+    input.addEventListener("pointercancel", () => { // the finger meant to scroll the page
+      if (touched) undo();
+      letGo();
+    });
     input.addEventListener("input", () => {
       if (!touched) remember();
       touched = true;
+      clearTimeout(pause);
+      pause = setTimeout(() => { touched = held; }, KEYS_MS);
       values()[index] = Number(input.value);
       output.textContent = Number(input.value).toFixed(2);
       find("#reset").disabled = false;
       moved();
     });
-    input.addEventListener("change", () => { touched = false; });
     const reset = () => {
       if (values()[index] === baseValues()[index]) return;
       remember();
@@ -266,7 +286,7 @@ function save(href, name) {
   link.click();
 }
 
-const fileName = (ending) => `dog-${dog.seed ?? "edited"}.${ending}`;
+const fileName = (ending) => `dog-${dog.seed === null || changed() ? "edited" : dog.seed}.${ending}`;
 
 async function saveLatent() {
   await settled();
@@ -327,7 +347,7 @@ for (const [index, url] of facts.examples.entries()) {
   button.innerHTML = `<img src="${url}" alt="Example dog ${index + 1}, drawn by the model" width="56" height="56">`;
   button.addEventListener("click", async () => {
     const blob = await (await fetch(url)).blob();
-    await seePhoto(new File([blob], `example-${index + 1}.png`, { type: blob.type }));
+    await seePhoto(new File([blob], `example-${index + 1}.png`, { type: blob.type }), "example, drawn by DogVAE");
   });
   find(".examples").append(button);
 }

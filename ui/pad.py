@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from model.images import PhotoError
-from model.studio import LatentError, Studio
+from model.studio import MAX_LATENT, LatentError, Studio
 
 from .worker import Worker, data_url
 
@@ -32,17 +32,22 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
     def draw_dog(request: object) -> dict:
         fields = request if isinstance(request, dict) else {}
         try:
-            z = studio.sample(1, float(fields["temperature"]), int(fields["seed"]))[0]
-        except (KeyError, TypeError, OverflowError):
+            temperature, seed = float(fields["temperature"]), int(fields["seed"])
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise LatentError("The seed and the temperature are numbers.") from None
+        try:
+            z = studio.sample(1, temperature, seed)[0]
         except ValueError as error:
             raise LatentError(str(error)) from None
         return dog(z)
 
     def move_dog(request: object) -> dict:
         fields = request if isinstance(request, dict) else {}
-        values = studio.numbers(fields.get("values"))
-        z = values if fields.get("space") == "raw" else studio.latents.from_coordinates(values[None])[0]
+        if fields.get("space") == "raw":
+            z = studio.numbers(fields.get("values"))
+        else:  # a latent that may be loaded is at most this many standard deviations away
+            c = studio.numbers(fields.get("values"), most=1e5)
+            z = studio.latents.from_coordinates(c[None])[0].clamp(-MAX_LATENT, MAX_LATENT)
         if fields.get("still"):
             return dog(z)
         return {"picture": data_url(studio.draw(z[None])[0], still=False)}
@@ -90,7 +95,7 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
 
 
 def photo_bytes(upload: object) -> bytes:
-    """The one file of a binary server call: kept in memory, never written to the disk by us."""
+    """The one file of a binary server call: Gradio has deleted its own copy by now."""
     files = getattr(upload, "files", None)
     if not files:
         raise PhotoError("No photo arrived; please choose one.")

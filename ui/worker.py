@@ -11,7 +11,7 @@ from PIL import Image
 from model.images import PhotoError
 from model.studio import LatentError, jpeg, png
 
-MAX_WAITING = 64  # requests; a page has at most four on the way
+MAX_WAITING = 32  # requests, each with up to 25 MB; a page has at most four on the way
 
 log = logging.getLogger("dogvae")
 
@@ -41,8 +41,10 @@ class Worker:
         """As `run`, for the page: what went wrong comes back as {"error": sentence}."""
         try:
             return await self.run(function, *args)
-        except (PhotoError, LatentError, Busy) as error:
+        except (PhotoError, LatentError) as error:
             return {"error": str(error)}
+        except Busy as error:
+            return {"error": str(error), "busy": True}  # the page asks again
         except Exception:
             log.exception("a request of the page failed")
             return {"error": "Something went wrong on the server; please try again."}

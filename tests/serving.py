@@ -32,13 +32,13 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def serve(folder: Path, **environment: str) -> Server:
+def serve(folder: Path, port: int | None = None) -> Server:
     """app.py in a process of its own, as `make app` starts it, ready to answer."""
-    port = free_port()
+    port = port or free_port()
     env = os.environ | {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
     log = open(folder / "server.log", "w")
     process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=ROOT, env=env | environment, stdout=log, stderr=subprocess.STDOUT
+        [sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT
     )
     url = f"http://127.0.0.1:{port}"
     for _ in range(600):

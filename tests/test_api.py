@@ -56,6 +56,7 @@ def test_morph(client):
     "endpoint, arguments, sentence",
     [
         ("/sample", (1, 5.0, 1), "temperature is a number from 0 to 2"),
+        ("/sample", (1, None, 1), "not of the kind"),
         ("/sample", (1, 1.0, 0), "n is a whole number from 1 to 64"),
         ("/sample", (1.5, 1.0, 1), "seed is a whole number"),
         ("/sample", (-1, 1.0, 1), "seed is a whole number"),

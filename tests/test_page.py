@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.serving import PHONE, ROOT, visit
+from tests.serving import DESKTOP, PHONE, ROOT, serve, visit
 
 REST = "document.querySelector('#dog img').src.startsWith('data:image/png')"
 
@@ -140,6 +140,42 @@ def test_random_temperature_undo_and_reset(desktop):
     assert picture(desktop) != calmer
     desktop.click("#reset")
     assert picture(desktop) == calmer
+
+
+def test_a_drag_is_one_undo_step_and_two_drags_are_two(desktop):
+    before = picture(desktop)
+    track = desktop.locator("#latents input[type=range]").first.bounding_box()
+    middle = track["y"] + track["height"] / 2
+    seen = [before]
+    for stops in ((0.2, 0.4, 0.9), (0.8, 0.3, 0.1)):
+        desktop.mouse.move(track["x"] + stops[0] * track["width"], middle)
+        desktop.mouse.down()
+        for stop in stops:
+            desktop.mouse.move(track["x"] + stop * track["width"], middle, steps=4)
+        desktop.mouse.up()
+        seen.append(picture(desktop))
+    assert len(set(seen)) == 3
+    desktop.click("#undo")
+    assert picture(desktop) == seen[1]
+    desktop.click("#undo")
+    assert picture(desktop) == before
+
+
+def test_a_restarted_server_loses_nothing(browser, tmp_path):
+    first = serve(tmp_path)
+    page = visit(browser, first.url, DESKTOP)
+    before = picture(page)
+    first.process.kill()
+    first.process.wait()
+    move(page, 0, 2.5)
+    page.wait_for_function("document.querySelector('#message').textContent.includes('your dog is kept')")
+    assert page.get_attribute("#dog img", "src") == before
+    second = serve(tmp_path, port=int(first.url.rsplit(":", 1)[1]))
+    page.wait_for_function(f"document.querySelector('#dog img').src !== {json.dumps(before)}", timeout=30_000)
+    assert picture(page) != before and message(page) == ""
+    page.close()
+    second.process.terminate()
+    second.process.wait(30)
 
 
 def test_raw_numbers_reach_all_256(desktop):

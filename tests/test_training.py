@@ -193,3 +193,10 @@ def test_training_makes_the_loss_fall(tmp_path, drawn):
     steps = [run.step() for _ in range(60)]
     first, last = (sum(step["perceptual"] for step in some) for some in (steps[:10], steps[-10:]))
     assert last < 0.9 * first
+
+
+def test_a_run_is_not_overwritten(tmp_path, drawn):
+    train.main(arguments(tmp_path / "run", drawn, images=8))
+    before = (tmp_path / "run" / NAME).read_bytes()
+    assert "holds a run" in fails(*arguments(tmp_path / "run", drawn, images=8))
+    assert (tmp_path / "run" / NAME).read_bytes() == before

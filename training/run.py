@@ -15,7 +15,7 @@ from model import PRESETS, DogVAE
 from model.files import write_whole
 from model.pretrained import cpu_has_bfloat16, read, save
 
-from .checkpoint import CheckpointError, load_checkpoint, read_facts, save_checkpoint
+from .checkpoint import NAME, CheckpointError, load_checkpoint, read_facts, save_checkpoint
 from .data import Samples, load_splits
 from .discriminator import Critic, image_gradient
 from .features import load_lite0
@@ -86,6 +86,10 @@ class Run:
         self.accelerator = Accelerator(mixed_precision=precision)
         self.config, self.recipe = PRESETS[args.preset], RECIPES[args.preset]
         facts = read_facts(self.out) if args.resume else None
+        if facts and facts["config"] != json.loads(json.dumps(self.config.to_json())):
+            raise CheckpointError(f"The checkpoint in {self.out} is of another config; train into another --out.")
+        if not facts and (self.out / NAME).exists():
+            raise CheckpointError(f"{self.out} holds a run; go on with it by --resume, or train into another --out.")
         if args.realism is None and facts:
             args.realism = facts.get("realism")
         if args.realism is not None:
@@ -96,8 +100,6 @@ class Run:
         self.stopping = False
         if self.accelerator.num_processes > 1 and (args.minutes or self.recipe.realism_share):
             raise TrainingError("Several processes train with --images and without --realism only, so far.")
-        if facts and facts["config"] != json.loads(json.dumps(self.config.to_json())):
-            raise CheckpointError(f"The checkpoint in {self.out} is of another config; train into another --out.")
 
         self.seed = facts["seed"] if facts else args.seed  # the samples to come follow from it
 

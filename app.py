@@ -18,7 +18,12 @@ from ui.worker import Worker
 
 HERE = Path(__file__).parent
 TITLE = "DogVAE: draw a dog from 256 numbers"
-CSS = ".gradio-container { overflow: clip !important; }"  # Gradio's own "hidden" would keep the dog from sticking
+# What a component's own scoped CSS can't say. Gradio's "hidden" would keep the dog from sticking to the top.
+CSS = """
+.gradio-container { overflow: clip !important; }
+.dark .pad input[type="range"] { color-scheme: dark; accent-color: #ffa366 !important; }
+.dark .pad #message.problem { color: #ffb4ab; }
+"""
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # the visitor's own: nothing to fetch
 INTRO = "# DogVAE\nEvery dog here is drawn from **256 numbers**. Move a slider and watch; or upload your own dog."
 PRIVACY = "Your photo is not kept: it is deleted once it has been read, and files that programs send within the hour."

@@ -1,9 +1,12 @@
-// The pad's side in the browser. It holds the dog's numbers; the server turns them into pictures.
+// The pad's side in the browser. It holds the dog's numbers; the server turns them into pictures (live.js).
 // `element`, `props` and `server` are given by gr.HTML; `server` holds the functions of ui/pad.py.
 
 const facts = props.value;
 const find = (selector) => element.querySelector(selector);
-const SLIDERS = 12, UNDO_STEPS = 50, REST_MS = 140, RETRY_MS = 1500, KEYS_MS = 800, MAX_BYTES = 25e6, MAX_LATENT_BYTES = 100e3;
+const SLIDERS = 12, UNDO_STEPS = 50, MAX_BYTES = 25e6, MAX_LATENT_BYTES = 100e3;
+const KEYS_MS = 800; // arrow keys that follow each other sooner are one step of undo
+
+const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
 
 // ---- The dog: `c`, standard deviations along the directions, and `z`, the raw numbers. Both are known
 // while it rests; a slider moves one of them, and the other follows with the next still picture.
@@ -15,84 +18,6 @@ function say(text, problem = false) {
   find("#message").textContent = text;
   find("#message").classList.toggle("problem", problem);
 }
-
-// ---- Pictures: a few requests on the way, numbered. The newest move wins; an answer older than what is
-// shown is dropped; when the moves stop, a lossless picture of the last one follows.
-let sent = 0, shown = 0, onTheWay = 0, roundTrip = 40, wanted = null, restTimer = null;
-
-const limit = () => Math.min(4, Math.max(1, Math.ceil(roundTrip / 45)));
-
-function moved() {
-  dog.settled = false;
-  wanted = { still: false };
-  clearTimeout(restTimer);
-  restTimer = setTimeout(() => { wanted = { still: true }; pump(); }, REST_MS);
-  pump();
-}
-
-function pump() {
-  while (wanted && onTheWay < limit()) {
-    const still = wanted.still;
-    wanted = null;
-    request(still);
-  }
-}
-
-async function request(still) {
-  const number = ++sent, began = performance.now(), edit = dog.edit;
-  onTheWay++;
-  try {
-    const answer = await server.move({ space: dog.space, values: values(), still });
-    if (answer.error && !answer.busy) return refuse(answer.error);
-    if (answer.error) throw Object.assign(new Error(answer.error), { sentence: answer.error });
-    roundTrip += 0.2 * (performance.now() - began - roundTrip);
-    if (number > shown && edit === dog.edit) accept(answer, number, still);
-  } catch (error) {
-    say(error.sentence ?? "The server does not answer just now; your dog is kept, and the page tries again.", true);
-    await new Promise((wait) => setTimeout(wait, RETRY_MS));
-    wanted ??= { still: true };
-  } finally {
-    onTheWay--;
-    pump();
-  }
-}
-
-// Numbers that the server will not draw: back to the last that it did.
-function refuse(sentence) {
-  undo();
-  say(sentence, true);
-}
-
-function accept(answer, number, still) {
-  shown = number;
-  find("#dog img").src = answer.picture;
-  if (find("#message").classList.contains("problem")) say("");
-  if (still && number === sent) {
-    if (dog.space === "raw") dog.c = answer.c; // the numbers that the sliders moved stay as they are
-    else dog.latent = answer.latent;
-    rest();
-  }
-}
-
-function rest() {
-  clearTimeout(restTimer);
-  wanted = null;
-  dog.settled = true;
-  element.dispatchEvent(new Event("settled"));
-}
-
-// Shows a dog whose picture and numbers are all known; nothing is asked of the server.
-function restore(known) {
-  shown = ++sent; // whatever is still on the way is older than this
-  dog.edit++;
-  dog.c = [...known.c];
-  dog.latent = { ...known.latent, z: [...known.latent.z] };
-  find("#dog img").src = known.picture;
-  rest();
-}
-
-const settled = () =>
-  dog.settled ? Promise.resolve() : new Promise((done) => element.addEventListener("settled", done, { once: true }));
 
 // ---- A new dog: drawn, loaded or from a photo. What was there stays until the answer is good.
 let latest = 0;
@@ -107,7 +32,7 @@ async function fetchDog(call, done, doing, caption) {
   } catch (error) {
     const large = /413|exceed|too large/i.test(String(error?.message ?? error));
     answer = { error: large ? "The file is larger than 25 MB; please choose a smaller photo."
-                            : "The server does not answer just now; your dog is kept. Please try again." };
+                            : OUT_OF_REACH };
   }
   if (mine !== latest) return; // a newer wish overtook this one
   if (answer.error) return say(answer.error, true);
@@ -195,7 +120,6 @@ const changed = () => values().some((v, i) => Math.abs(v - baseValues()[i]) > 5e
 // ---- Sliders
 let page = 0;
 const order = () => (dog.space === "raw" ? facts.raw_order : facts.names.map((_, i) => i));
-const pages = () => Math.ceil(order().length / SLIDERS);
 
 function renderSliders() {
   const raw = dog.space === "raw", box = find("#latents");
@@ -212,12 +136,12 @@ function renderSliders() {
       effect.textContent = `${facts.share[index].toFixed(1)} % effect`;
       row.querySelector(".name").append(effect);
     }
-    const input = row.querySelector("input"), output = row.querySelector("output");
+    const input = row.querySelector("input");
     input.setAttribute("aria-label", name);
     row.querySelector("button").setAttribute("aria-label", `Reset ${name}`);
     row.show = () => {
       input.value = values()[index];
-      output.textContent = values()[index].toFixed(2);
+      row.querySelector("output").textContent = values()[index].toFixed(2);
     };
     // One undo step for a whole drag, and for arrow keys that follow each other.
     let touched = false, held = false, pause;
@@ -235,11 +159,11 @@ function renderSliders() {
       clearTimeout(pause);
       pause = setTimeout(() => { touched = held; }, KEYS_MS);
       values()[index] = Number(input.value);
-      output.textContent = Number(input.value).toFixed(2);
+      row.show();
       find("#reset").disabled = false;
       moved();
     });
-    const reset = () => {
+    row.querySelector("button").addEventListener("click", () => {
       if (values()[index] === baseValues()[index]) return;
       remember();
       values()[index] = baseValues()[index];
@@ -247,14 +171,13 @@ function renderSliders() {
       find("#reset").disabled = !changed();
       if (changed()) moved();
       else restore(dog.base);
-    };
-    row.querySelector("button").addEventListener("click", reset);
+    });
     row.show();
     return row;
   }));
   find("#page").textContent = `${page * SLIDERS + 1}–${Math.min(order().length, (page + 1) * SLIDERS)} of ${order().length}`;
   find("#previous").disabled = page === 0;
-  find("#next").disabled = page >= pages() - 1;
+  find("#next").disabled = (page + 1) * SLIDERS >= order().length;
   find(".hint").textContent = raw
     ? "The 256 numbers themselves, the ones that carry most first. Most of them do little alone."
     : "Directions in which real dogs vary most, in standard deviations from the mean dog, strongest effect first.";
@@ -274,7 +197,7 @@ async function chooseSpace(space) {
 }
 
 function turnPage(step) {
-  page = Math.min(pages() - 1, Math.max(0, page + step));
+  page += step; // at either end the button is disabled
   renderSliders();
 }
 
@@ -324,7 +247,10 @@ find("#seed").addEventListener("change", (event) => {
   draw(seed);
 });
 find("#temperature").addEventListener("input", showTemperature);
-find("#temperature").addEventListener("change", () => { if (dog.seed !== null) draw(dog.seed); });
+find("#temperature").addEventListener("change", () => {
+  if (dog.seed !== null) draw(dog.seed);
+  else say("The temperature counts for the next random dog.");
+});
 onFile("#upload input", seePhoto);
 onFile("#load-latent input", loadLatent);
 find("#undo").addEventListener("click", undo);
@@ -346,7 +272,8 @@ for (const [index, url] of facts.examples.entries()) {
   button.type = "button";
   button.innerHTML = `<img src="${url}" alt="Example dog ${index + 1}, drawn by the model" width="56" height="56">`;
   button.addEventListener("click", async () => {
-    const blob = await (await fetch(url)).blob();
+    const blob = await fetch(url).then((answer) => answer.blob()).catch(() => null);
+    if (!blob) return say(OUT_OF_REACH, true);
     await seePhoto(new File([blob], `example-${index + 1}.png`, { type: blob.type }), "example, drawn by DogVAE");
   });
   find(".examples").append(button);

@@ -87,7 +87,7 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
         value=facts,
         html_template=html,
         css_template=(HERE / "pad.css").read_text(),
-        js_on_load=(HERE / "pad.js").read_text(),
+        js_on_load=(HERE / "live.js").read_text() + (HERE / "pad.js").read_text(),
         server_functions=[draw, move, load, reconstruct],
         apply_default_css=False,
         elem_id="pad",

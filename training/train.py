@@ -36,32 +36,32 @@ def train(run: Run) -> None:
     began, sums, counted, tick = time.monotonic(), {}, 0, run.images // args.tick
     before = run.minutes
     logged, logged_at = run.images, began
-    while not run.done() and not run.stopping:
-        parts = run.step()
-        run.minutes = before + (time.monotonic() - began) / 60
-        bar.update(run.batch)
-        if not args.images:
-            bar.set_postfix_str(f"{max(args.minutes - run.minutes, 0):.1f} min left", refresh=False)
-            run.total = max(int(run.images / run.minutes * args.minutes), run.batch)
-        if parts:
-            sums = {k: sums.get(k, 0.0) + v for k, v in parts.items()}
-            counted += 1
-        if counted and (run.images - logged >= 1000 or run.done()):
-            now = time.monotonic()
-            rate = (run.images - logged) / (now - logged_at)
-            loss = {k: v / counted for k, v in sums.items()}
-            line = {"images": run.images, "minutes": round(run.minutes, 3), "images_per_second": round(rate, 2)}
-            line |= {"lr": run.learning_rate(), "loss": loss}
-            run.log(line | {"skipped_steps": run.skipped_steps})
-            if writer:
-                for key, value in loss.items():
-                    writer.add_scalar(key, value, run.images)
-            sums, counted, logged, logged_at = {}, 0, run.images, now
-        if run.images // args.tick > tick:
-            tick = run.images // args.tick
-            run.show()
-            run.save()
-    bar.close()
+    with bar:
+        while not run.done() and not run.stopping:
+            parts = run.step()
+            run.minutes = before + (time.monotonic() - began) / 60
+            bar.update(run.batch)
+            if not args.images:
+                bar.set_postfix_str(f"{max(args.minutes - run.minutes, 0):.1f} min left", refresh=False)
+                run.total = max(int(run.images / run.minutes * args.minutes), run.batch)
+            if parts:
+                sums = {k: sums.get(k, 0.0) + v for k, v in parts.items()}
+                counted += 1
+            if counted and (run.images - logged >= 1000 or run.done()):
+                now = time.monotonic()
+                rate = (run.images - logged) / (now - logged_at)
+                loss = {k: v / counted for k, v in sums.items()}
+                line = {"images": run.images, "minutes": round(run.minutes, 3), "images_per_second": round(rate, 2)}
+                line |= {"lr": run.learning_rate(), "loss": loss}
+                run.log(line | {"skipped_steps": run.skipped_steps})
+                if writer:
+                    for key, value in loss.items():
+                        writer.add_scalar(key, value, run.images)
+                sums, counted, logged, logged_at = {}, 0, run.images, now
+            if run.images // args.tick > tick:
+                tick = run.images // args.tick
+                run.show()
+                run.save()
     run.save()
     if run.stopping:
         print(f"Stopped at {run.images} images and saved; --resume goes on from here.", file=sys.stderr)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from model import WeightsError, load
+from model import load
 from model.studio import Studio
 from ui.api import build_api
 from ui.lesson import build_lesson
@@ -41,7 +41,7 @@ def open_weights(name: str | None) -> tuple[Studio, str]:
     try:
         vae = load(name)
         return Studio(vae), f"weights from {vae.source}"
-    except (WeightsError, ValueError) as error:
+    except ValueError as error:  # WeightsError, or weights without latents
         return Studio(load(embedded)), f"embedded weights, because: {error}"
 
 

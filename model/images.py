@@ -101,6 +101,13 @@ def to_pixels(x: Tensor) -> Tensor:
     return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
+def to_file(picture: Image.Image, format: str, **options) -> bytes:
+    """The picture as a file of this format ("PNG", "JPEG", "WEBP"), with Pillow's options for it."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
 def to_picture(x: Tensor) -> Image.Image:
     """[3, H, W] in [-1, 1] -> PIL RGB."""
     return TF.to_pil_image(to_pixels(x.cpu()))

@@ -39,7 +39,7 @@ def read_facts(folder: Path) -> dict:
         with safe_open(path, "pt") as file:
             return json.loads(file.metadata()["facts"])
     except (SafetensorError, OSError, TypeError, KeyError, ValueError):
-        raise CheckpointError(f"{path} is damaged; leave out --resume to start anew.") from None
+        raise CheckpointError(f"{path} is damaged; train into another --out to start anew.") from None
 
 
 def load_checkpoint(folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> None:

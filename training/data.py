@@ -96,7 +96,7 @@ class Samples:
         x = torch.where(torch.stack(flips)[:, None, None, None], x.flip(3), x)
         return x, torch.stack(noise)
 
-    def shift(self, start: int, reach: int = 4) -> tuple[int, int]:
+    def shift(self, start: int, reach: int) -> tuple[int, int]:
         """Pixels down and right, -reach..reach, by which the loss moves its view of the batch from `start`."""
         generator = torch.Generator().manual_seed(self.seed * 15_485_863 + start)
         down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()

@@ -9,7 +9,6 @@ numbers: every draw has a fixed seed.
 """
 
 import argparse
-import io
 import json
 import sys
 from pathlib import Path
@@ -22,7 +21,7 @@ from tqdm import tqdm
 
 from model import DogVAE, WeightsError, load
 from model.files import write_whole
-from model.images import to_picture, to_pixels
+from model.images import to_file, to_picture, to_pixels
 from model.pretrained import sha256
 from model.vae import kl_divergence
 
@@ -99,9 +98,7 @@ def save_samples(vae: DogVAE, prior: str, path: Path) -> None:
     """The dogs of seeds 0 to 63 at temperature 1, as they come. WebP, as a PNG of them takes 2 MB."""
     z = torch.cat([vae.latents.sample(1, seed=seed, prior=prior) for seed in range(64)])
     grid = make_grid(draw(vae, z).float() / 127.5 - 1, nrow=8, padding=2, pad_value=1)
-    encoded = io.BytesIO()
-    to_picture(grid).save(encoded, "WEBP", quality=90)
-    write_whole(path, encoded.getvalue())
+    write_whole(path, to_file(to_picture(grid), "WEBP", quality=90))
 
 
 def write_json(values: dict, path: Path) -> None:

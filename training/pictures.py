@@ -1,6 +1,5 @@
 """The pictures that a run leaves behind: grids and loss curves."""
 
-import io
 import json
 from pathlib import Path
 
@@ -9,26 +8,19 @@ import matplotlib
 matplotlib.use("Agg")  # no screen needed
 import matplotlib.pyplot as plt
 import torch
-from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
 from model.files import write_whole
-from model.images import to_picture
+from model.images import to_file, to_picture
 
 
 def save_grid(rows: list[Tensor], path: Path) -> Path:
     """rows: equally long [N, 3, S, S] in [-1, 1], one under the other; written to a PNG, atomically."""
     x = torch.cat([row.cpu() for row in rows])
     picture = to_picture(make_grid(x, nrow=len(rows[0]), padding=2, pad_value=1))
-    return _save(picture, path)
-
-
-def _save(picture: Image.Image, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    write_whole(path, buffer.getvalue())
+    write_whole(path, to_file(picture, "PNG", optimize=True))
     return path
 
 

@@ -233,7 +233,7 @@ class Run:
         with self.accelerator.autocast():
             x_hat, mu, logvar = self.vae(x, eps, features)
         warm = min(1.0, self.images / self.recipe.kl_warmup) if self.recipe.kl_warmup else 1.0
-        total, parts = self.loss(x, x_hat, mu, logvar, warm, self.samples.shift(self.images))
+        total, parts = self.loss(x, x_hat, mu, logvar, warm, self.samples.shift(self.images, PerceptualLoss.REACH))
         self.accelerator.backward(total)
         return total, parts
 
@@ -248,7 +248,7 @@ class Run:
         with self.accelerator.autocast():
             x_hat, mu, logvar = self.vae(x, eps, features, self.prior.from_coordinates(c).to(x.device))
         pictures = x_hat.detach().float().requires_grad_()
-        shift = self.samples.shift(self.images)
+        shift = self.samples.shift(self.images, PerceptualLoss.REACH)
         total, parts = self.loss(x, pictures[: len(x)], mu, logvar, 1.0, shift)
         realism, critic = self.critic.judge(x, pictures, generator)
         ramp = min(1.0, (self.images - self.second_from) / self.recipe.realism_warmup)

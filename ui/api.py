@@ -23,7 +23,7 @@ def build_api(studio: Studio, worker: Worker) -> None:
     async def run(function, *args):
         try:
             return await worker.run(function, *args)
-        except (PhotoError, LatentError, Busy, ValueError) as error:
+        except (Busy, ValueError) as error:  # PhotoError and LatentError among them
             raise gr.Error(str(error)) from None
         except (TypeError, OverflowError, RecursionError):
             raise gr.Error("Some of what was sent is not of the kind that this endpoint takes.") from None

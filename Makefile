@@ -1,15 +1,18 @@
 PYTHON ?= python3
 PORT ?= 7860
 DATA ?= ../shared/data/heads
+PHOTOS ?= ../shared/data
 PRESET ?= dogvae
 PRESETS ?= dogvae classic autoencoder
 OUT ?= runs/$(PRESET)
 MINUTES ?= 120
 PIP_ARGS ?=
+OLDEST ?= .venv-oldest
+OLDEST_PYTHON ?= python3.10
 BIN := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: app test browser train evaluate embed bench clean
+.PHONY: app test fuzz test-oldest audit browser train evaluate embed finder push space bench clean
 
 app: .venv/app
 	PORT=$(PORT) $(BIN)/python app.py
@@ -18,11 +21,31 @@ test: .venv/test browser
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest tests
 
+# By hand: what the oldest Python and torch that are promised make of the model and the page.
+test-oldest: $(OLDEST)/done browser
+	$(OLDEST)/bin/python -m pytest $(patsubst %,tests/test_%.py,model latent images pretrained api page repository hub push)
+
+$(OLDEST)/done: requirements.txt training/requirements.txt tests/requirements.txt
+	$(OLDEST_PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install $(PIP_ARGS) "torch==2.8.*" "torchvision==0.23.*" -r tests/requirements.txt
+	touch $@
+
+# Known weaknesses of what is installed. Where the list of them can't be had, it says so and goes on.
+audit: .venv/test
+	@rm -f .venv/audit.json; \
+	$(BIN)/pip-audit --local --progress-spinner off --timeout 10 --format json --output .venv/audit.json; status=$$?; \
+	if [ ! -s .venv/audit.json ]; then echo "NOT AUDITED: the list of known vulnerabilities did not answer"; \
+	elif [ $$status != 0 ]; then cat .venv/audit.json; exit $$status; fi
+
+# The long runs of what make test does briefly: 500 mutations of each kind of picture.
+fuzz: .venv/test
+	FUZZ=500 $(BIN)/python -m pytest tests/test_hostile.py
+
 train: .venv/train
 	$(BIN)/python -m training.train --preset $(PRESET) --data $(DATA) --out $(OUT) --minutes $(MINUTES)
 
 evaluate: .venv/train
-	$(BIN)/python -m training.evaluate --weights weights/dogvae weights/classic weights/autoencoder --data $(DATA) --json runs/evaluation.json
+	$(BIN)/python -m training.evaluate --weights weights/dogvae weights/classic weights/autoencoder --data $(DATA) --photos $(PHOTOS) --json runs/evaluation.json
 
 # Runs that are worth it become the embedded weights: runs/PRESET -> weights/PRESET, measured and described.
 embed: .venv/train
@@ -30,6 +53,16 @@ embed: .venv/train
 	$(BIN)/python -m training.evaluate --weights $(PRESETS:%=weights/%) --data $(DATA) --json runs/evaluation.json --samples 1000 --grids runs/grids --write-metrics
 	rm -f $(PRESETS:%=weights/%/log.jsonl)
 	$(BIN)/python -m training.card --weights $(PRESETS:%=weights/%)
+
+# To the Hugging Face Hub, with HF_TOKEN or after `hf auth login`. DRY=1 shows what would go.
+push: .venv/train
+	$(BIN)/python -m training.push --weights weights/$(PRESET) --repo $(REPO) $(if $(TAG),--tag $(TAG)) $(if $(DRY),--dry-run)
+
+space: .venv/train
+	$(BIN)/python -m training.space --space $(SPACE) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(HARDWARE),--hardware $(HARDWARE)) $(if $(DRY),--dry-run)
+
+finder: .venv/train
+	$(BIN)/python -m training.train_finder --data $(PHOTOS)
 
 bench: .venv/train
 	$(BIN)/python -m training.bench
@@ -56,4 +89,4 @@ browser: .venv/test
 	else $(BIN)/python -m playwright install chromium; fi
 
 clean:
-	rm -rf .venv runs .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest runs .pytest_cache .ruff_cache .hypothesis

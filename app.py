@@ -1,15 +1,25 @@
 """DogVAE's page: `make app`, or as a Hugging Face Space.
 
 Environment: WEIGHTS, a folder or user/name[@revision] (default: the embedded weights); PORT or
-GRADIO_SERVER_PORT (default 7860).
+GRADIO_SERVER_PORT (default 7860); of the Hub's client: HF_TOKEN, HF_HOME, HF_ENDPOINT.
 """
 
+import importlib.util
 import os
 from pathlib import Path
 
-import gradio as gr
+import hub
 
-from model import load
+WEIGHTS = os.environ.get("WEIGHTS", "")
+ASKED = hub.look_up(WEIGHTS)  # the Hub has the time to answer that it takes to import torch and gradio
+if os.environ.get("SPACES_ZERO_GPU"):
+    import spaces  # noqa: F401  before torch, into which it reaches (model/zerogpu.py)
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from model import DogFinder, load
 from model.studio import Studio
 from ui.api import build_api
 from ui.lesson import build_lesson
@@ -21,6 +31,7 @@ TITLE = "DogVAE: draw a dog from 256 numbers"
 # What a component's own scoped CSS can't say. Gradio's "hidden" would keep the dog from sticking to the top.
 CSS = """
 .gradio-container { overflow: clip !important; }
+.dark .pad { --lit: #ffa366; }
 .dark .pad input[type="range"] { color-scheme: dark; accent-color: #ffa366 !important; }
 .dark .pad #message.problem { color: #ffb4ab; }
 """
@@ -28,25 +39,28 @@ FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # th
 INTRO = "# DogVAE\nEvery dog here is drawn from **256 numbers**. Move a slider and watch; or upload your own dog."
 PRIVACY = "Your photo is not kept: it is deleted once it has been read, and files that programs send within the hour."
 LIMITS = (
-    "What it can't do: fine fur, collars and toys, several dogs, whole bodies. It knows heads that fill the frame, "
-    "and draws one even where your photo shows none."
+    "What it can't do: each hair in its place (it paints likely ones), collars and toys, several dogs, "
+    "whole bodies. It knows heads that fill the frame, which it looks for in your photo, and makes a dog even of "
+    "what is none."
 )
 
 
-def open_weights(name: str | None) -> tuple[Studio, str]:
-    """The model to serve, and a sentence on which one it is and why."""
+def open_weights(name: str, finder: DogFinder) -> Studio:
+    """The model to serve. Its `vae.source` says which one it is, and why it is not the one that was asked for."""
     embedded = str(HERE / "weights" / "dogvae")
-    if not name:
-        return Studio(load(embedded)), "embedded weights"
-    try:
-        vae = load(name)
-        return Studio(vae), f"weights from {vae.source}"
-    except ValueError as error:  # WeightsError, or weights without latents
-        return Studio(load(embedded)), f"embedded weights, because: {error}"
+    reason = ""
+    if name:
+        try:
+            return Studio(load(name, asked=ASKED), finder)
+        except ValueError as error:  # WeightsError, or weights without latents
+            reason = f", because: {error}"
+    studio = Studio(load(embedded), finder)
+    studio.vae.source = f"embedded weights{reason.removesuffix('.')}"
+    return studio
 
 
 def build_app() -> gr.Blocks:
-    studio, which = open_weights(os.environ.get("WEIGHTS"))
+    studio = open_weights(WEIGHTS, DogFinder())
     studios = {name: Studio(load(HERE / "weights" / name)) for name in ("autoencoder", "classic")}
     studios["dogvae"] = studio
     worker = Worker()
@@ -59,9 +73,18 @@ def build_app() -> gr.Blocks:
                 build_pad(studio, worker, examples)
             with gr.Tab("How it works"):
                 build_lesson(studios, worker, examples[0])
-        gr.Markdown(f"{PRIVACY}\n\n{LIMITS}\n\nRunning on {which} `{studio.vae.weights_id}`.", elem_id="footnotes")
+        running = f"Running on {studio.vae.source}: `{studio.vae.weights_id}`."
+        gr.Markdown(f"{PRIVACY}\n\n{LIMITS}\n\n{running}", elem_id="footnotes")
         build_api(studio, worker)
     return app.queue(max_size=64)
+
+
+class Zipped(GZipMiddleware):
+    """Compresses the page itself; Gradio compresses only files whose name has an ending."""
+
+    async def __call__(self, scope, receive, send):
+        whole = scope["type"] == "http" and scope["path"] in ("/", "/config")
+        await (super().__call__ if whole else self.app)(scope, receive, send)
 
 
 def main() -> None:
@@ -71,6 +94,9 @@ def main() -> None:
         allowed_paths=[str(HERE / "assets")],
         max_file_size="25mb",
         ssr_mode=False,
+        mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
+        app_kwargs={"middleware": [Middleware(Zipped)]},
+        state_session_capacity=100,  # nothing is kept in sessions, yet each takes 80 kB, and Gradio would hold 10,000
         run_history=False,
         footer_links=["api"],
         css=CSS,

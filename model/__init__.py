@@ -1,8 +1,23 @@
 """DogVAE at inference: `from model import load`."""
 
+from .finder import DogFinder, Head, NoDogError
 from .images import PhotoError, open_photo
 from .latent import Latents
 from .pretrained import WeightsError, load
 from .vae import PRESETS, Config, DogVAE
+from .vae import VERSION as __version__
 
-__all__ = ["PRESETS", "Config", "DogVAE", "Latents", "PhotoError", "WeightsError", "load", "open_photo"]
+__all__ = [
+    "__version__",
+    "PRESETS",
+    "Config",
+    "DogFinder",
+    "DogVAE",
+    "Head",
+    "Latents",
+    "NoDogError",
+    "PhotoError",
+    "WeightsError",
+    "load",
+    "open_photo",
+]

@@ -1,18 +1,28 @@
 """Photos to tensors and tensors to pictures."""
 
 import io
+import math
 import warnings
 from pathlib import Path
 from typing import BinaryIO
 
+import pillow_heif
 import torch
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
+Image.init()  # all of Pillow's readers, of which FORMATS picks
+pillow_heif.register_heif_opener()
+
+# No others: Pillow knows forty formats, among them programs (EPS) and the data of telescopes and weather stations.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP")
+IN_WORDS = "a JPEG, PNG, WebP, AVIF, HEIC, GIF or TIFF photo"
 MAX_BYTES = 25_000_000
 MAX_JPEG_PIXELS = 120_000_000  # a 108-megapixel phone photo passes: a JPEG is decoded at an eighth of its size
-MAX_PIXELS = 40_000_000  # of other formats, which need 4 bytes a pixel, up to three times over
+MAX_PIXELS = 50_000_000  # of others, and of progressive JPEGs, which are unpacked whole before they are made smaller
+MAX_SCANS = 100  # of a progressive JPEG; cameras write about ten, and each is a pass over the whole picture
+ENOUGH = 2048  # pixels, squared; photos of four times as many are halved, or more, as soon as they are decoded
 
 
 class PhotoError(ValueError):
@@ -22,7 +32,8 @@ class PhotoError(ValueError):
 def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
     """A photo file, its path, its bytes or an open file -> PIL RGB, upright, sRGB; transparency on white.
 
-    The first frame of a GIF. 16-bit, CMYK, palette and grey pictures become 8-bit RGB.
+    The first frame of a GIF. 16-bit, CMYK, palette and grey pictures become 8-bit RGB. A photo of many
+    megapixels comes back smaller by a whole number: a head in it still has more pixels than the models take.
     Raises PhotoError with one plain sentence.
     """
     data = source if isinstance(source, bytes) else _read(source)
@@ -33,22 +44,35 @@ def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: our limit is checked below
-            photo = Image.open(io.BytesIO(data))
-            if photo.width * photo.height > (MAX_JPEG_PIXELS if photo.format == "JPEG" else MAX_PIXELS):
-                raise PhotoError(f"The picture has {photo.width} x {photo.height} pixels; please choose a smaller one.")
-            if photo.format == "EPS":  # a program, which Pillow would hand to Ghostscript
-                raise PhotoError("The file is PostScript, not a photo; please choose a JPEG, PNG or WebP photo.")
-            if photo.format == "JPEG":
-                photo.draft("RGB", (1024, 1024))  # decodes at 1/2 to 1/8: all that a 128 px crop can use
+            photo = Image.open(io.BytesIO(data), formats=FORMATS)
+            _refuse_bombs(photo, data)
+            photo.draft("RGB", (1024, 1024))  # a JPEG is decoded at 1/2 to 1/8: all that a 128 px crop can use
             photo.load()
-            photo = ImageOps.exif_transpose(photo)
-            return _to_srgb(photo)
+            ImageOps.exif_transpose(photo, in_place=True)
+            return _reduced(_to_srgb(_reduced(photo)))
     except PhotoError:
         raise
     except Exception as error:  # Pillow raises a dozen kinds; each means that this file is no use to us
         if isinstance(error, Image.DecompressionBombError):
             raise PhotoError("The picture has too many pixels; please choose a smaller one.") from None
-        raise PhotoError("The file could not be read as a picture; please choose a JPEG, PNG or WebP photo.") from None
+        raise PhotoError(f"The file could not be read as a picture; please choose {IN_WORDS}.") from None
+
+
+def _refuse_bombs(photo: Image.Image, data: bytes) -> None:
+    """Few bytes can claim many pixels, or many passes over them: looked for before anything is decoded."""
+    jpeg = photo.format in ("JPEG", "MPO")
+    at_once = jpeg and not photo.info.get("progressive")
+    if photo.width * photo.height > (MAX_JPEG_PIXELS if at_once else MAX_PIXELS):
+        raise PhotoError(f"The picture has {photo.width} x {photo.height} pixels; please choose a smaller one.")
+    if jpeg and data.count(b"\xff\xda") > MAX_SCANS:
+        raise PhotoError("The picture is a JPEG of an odd kind, with too many scans; please save it anew as a JPEG.")
+
+
+def _reduced(photo: Image.Image) -> Image.Image:
+    """Smaller by a whole number where it is far larger than anything here can use; palettes can't be averaged."""
+    factor = int(math.sqrt(photo.width * photo.height) / ENOUGH)
+    averages = photo.mode in ("L", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+    return photo.reduce((min(factor, photo.width), min(factor, photo.height))) if factor > 1 and averages else photo
 
 
 def _read(source: str | Path | BinaryIO) -> bytes:

@@ -1,46 +1,49 @@
 """A folder of weights <-> a model that is ready to use."""
 
-import hashlib
 import json
 import os
+from concurrent.futures import Future
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
+from hub import HubError, fetch, sha256
+
 from .files import write_whole
 from .latent import Latents
 from .vae import Config, DogVAE
-
-FILES = ["config.json", "model.safetensors", "latents.safetensors"]
 
 
 class WeightsError(ValueError):
     """The weights can't be used; its text is one plain sentence that says why and what to do."""
 
 
-def load(name: str | Path, device: str = "auto") -> DogVAE:
+def load(name: str | Path, device: str = "auto", asked: Future | None = None) -> DogVAE:
     """A folder that exists, or a model on the Hub ("user/name", "user/name@revision") -> a DogVAE for inference.
 
     device "auto" is CUDA where there is one, else the CPU, in bfloat16 where the CPU computes in it.
+    asked: what `hub.look_up(name)` began, if it did. Where the Hub can't be asked, its cache serves: `source` of
+    the model says what was loaded, and why.
     Raises WeightsError with one plain sentence. Nothing but safetensors is ever read.
     """
-    vae = read(name).eval().requires_grad_(False)
+    vae = read(name, asked).eval().requires_grad_(False)
     device = _auto_device() if device == "auto" else torch.device(device)
     dtype = torch.bfloat16 if device.type == "cpu" and cpu_has_bfloat16() else torch.float32
     return vae.to(device, dtype, memory_format=torch.channels_last)
 
 
-def read(name: str | Path) -> DogVAE:
+def read(name: str | Path, asked: Future | None = None) -> DogVAE:
     """The same, as training goes on from it: in float32, on the CPU."""
     folder = Path(name)
     source = f"folder {name}"
     if not folder.is_dir():
-        folder, source = _from_hub(str(name))
+        try:
+            folder, source = fetch(str(name), asked)
+        except HubError as error:
+            raise WeightsError(str(error)) from None
     config = _read_config(folder / "config.json")
     path = folder / "model.safetensors"
     if not path.is_file():
@@ -75,14 +78,6 @@ def save(vae: DogVAE, folder: str | Path) -> None:
         vae.latents.save(folder / "latents.safetensors")
 
 
-def sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is slower than float32."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -104,19 +99,3 @@ def _read_config(path: Path) -> Config:
         raise WeightsError(f"{path} can't be used: an entry has the wrong type.") from None
     except ValueError as error:
         raise WeightsError(f"{path} can't be used: {error}") from None
-
-
-def _from_hub(name: str) -> tuple[Path, str]:
-    repo, _, revision = name.partition("@")
-    if repo.count("/") != 1:
-        raise WeightsError(f"There is no folder {name}, and a model on the Hub is named user/name.")
-    try:
-        folder = snapshot_download(repo, revision=revision or None, allow_patterns=FILES)
-    except HFValidationError:
-        raise WeightsError(f"{name} is neither a folder nor a valid name of a model on the Hub.") from None
-    except LocalEntryNotFoundError:
-        raise WeightsError(f"{name} is not a folder, and the Hub can't be reached to look for it.") from None
-    except (HfHubHTTPError, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise WeightsError(f"{name} could not be had from the Hub ({first}).") from None
-    return Path(folder), f"Hub {repo} at {Path(folder).name[:7]}"

@@ -7,10 +7,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .finder import Box, DogFinder, Head, crop_box
 from .images import center_crop, open_photo, to_file, to_picture, to_tensor
 from .vae import DogVAE
+from .zerogpu import batch_decoder
 
 MAX_LATENT = 100.0  # no dog has a number nearly as large
+MAX_COORDINATE = 1e5  # standard deviations: what a latent that may be loaded is at most away, along a narrow direction
+GUESS = 0.05  # of a score, for a place that is shown as the likeliest where no head was found
+TURNS = (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)  # Pillow turns to the left
 
 
 class LatentError(ValueError):
@@ -25,15 +30,26 @@ class Reconstruction:
     picture: Image.Image
     z: Tensor  # [D]
     psnr: float  # dB
+    percentile: float  # share of the training dogs that are nearer to the mean dog, 0..1
+
+
+@dataclass
+class Sight:
+    """A photo, upright, and what the finder sees in it. guess: where there might be a head, if there is none."""
+
+    photo: Image.Image
+    heads: list[Head]
+    guess: Head | None = None
 
 
 class Studio:
     """One model and what can be done with it. Not thread-safe on purpose: call it from one thread."""
 
-    def __init__(self, vae: DogVAE):
+    def __init__(self, vae: DogVAE, finder: DogFinder | None = None):
         if vae.latents is None:
             raise ValueError(f"The weights of {vae.source} have no latents.safetensors; run python -m training.fit.")
-        self.vae, self.latents = vae, vae.latents
+        self.vae, self.latents, self.finder = vae, vae.latents, finder
+        self.decode = batch_decoder(vae)
         self.size, self.dim = vae.config.image_size, vae.config.latent_dim
 
     def sample(self, n: int, temperature: float, seed: int, prior: str = "fitted") -> Tensor:
@@ -42,20 +58,36 @@ class Studio:
 
     def draw(self, z: Tensor) -> list[Image.Image]:
         """Latents [n, D] -> n pictures."""
-        return [to_picture(x) for batch in z.split(32) for x in self.vae.decode(batch)]
+        return [to_picture(x) for batch in z.split(64) for x in self.decode(batch)]
 
-    def reconstruct(self, photo: bytes | str) -> Reconstruction:
-        """A photo file, as bytes or path, through the model. Raises PhotoError."""
-        crop = center_crop(open_photo(photo))
+    def look(self, photo: bytes | str, turns: int = 0, find: bool = True) -> Sight:
+        """A photo file, turned clockwise by so many quarters, and the dogs' heads in it. Raises PhotoError."""
+        opened = open_photo(photo)
+        if turns % 4:
+            opened = opened.transpose(TURNS[turns % 4 - 1])
+        if not find or self.finder is None:
+            return Sight(opened, [])
+        heads = self.finder.find(opened)
+        unsure = [] if heads else self.finder.find(opened, GUESS)
+        return Sight(opened, heads, unsure[0] if unsure else None)
+
+    def cut(self, photo: Image.Image, box: Box | None) -> Image.Image:
+        """The square round a head's box as the model learned it; without a box, the middle of the photo."""
+        return center_crop(photo) if box is None else photo.crop(crop_box(photo.size, box))
+
+    def reconstruct(self, photo: bytes | str | Image.Image) -> Reconstruction:
+        """The middle square of a photo, or of a photo file as bytes or path, through the model. Raises PhotoError."""
+        crop = center_crop(photo if isinstance(photo, Image.Image) else open_photo(photo))
         x = to_tensor(crop, self.size)[None]
         mu, _ = self.vae.encode(x)
         x_hat = self.vae.decode(mu).cpu()
         mse = (x - x_hat).square().mean().item() / 4  # [-1, 1] spans 2: this is the error on a scale of 0..1
         psnr = 10 * math.log10(1 / max(mse, 1e-10))
-        return Reconstruction(to_picture(x[0]), to_picture(x_hat[0]), mu[0].cpu(), psnr)
+        share = self.latents.percentile(mu.cpu()).item()
+        return Reconstruction(to_picture(x[0]), to_picture(x_hat[0]), mu[0].cpu(), psnr, share)
 
-    def morph(self, a: Tensor, b: Tensor, frames: int) -> list[Image.Image]:
-        """frames pictures on the way from latent a to b (both [D]).
+    def path(self, a: Tensor, b: Tensor, frames: int) -> Tensor:
+        """Latents [frames, D] on the way from latent a to b (both [D]).
 
         Along the great circle in whitened space, where dogs live on a shell: a straight line would pass
         through the grey average near the centre (White 2016, arXiv:1609.04468).
@@ -67,7 +99,11 @@ class Studio:
             path = p + t * (q - p)
         else:
             path = (torch.sin((1 - t) * omega) * p + torch.sin(t * omega) * q) / omega.sin()
-        return self.draw(self.latents.from_coordinates(path))
+        return self.latents.from_coordinates(path)
+
+    def morph(self, a: Tensor, b: Tensor, frames: int) -> list[Image.Image]:
+        """The pictures on the `path` from latent a to b."""
+        return self.draw(self.path(a, b, frames))
 
     def to_json(self, z: Tensor) -> dict:
         """A latent [D] as it is stored and sent."""
@@ -82,6 +118,10 @@ class Studio:
                 raise LatentError("This latent was made with other weights, whose numbers mean other dogs.")
             value = value["z"]
         return self.numbers(value)
+
+    def at(self, c: Tensor) -> Tensor:
+        """Coordinates (`Latents.coordinates`) [n, D] -> latents [n, D] that may be stored and loaded."""
+        return self.latents.from_coordinates(c).clamp(-MAX_LATENT, MAX_LATENT)
 
     def numbers(self, values: object, most: float = MAX_LATENT) -> Tensor:
         """A list of D numbers from -most to most -> [D]. Raises LatentError."""

@@ -3,7 +3,7 @@
 Kingma & Welling 2013, arXiv:1312.6114. One class for all presets; `Config` says which network it holds.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from .latent import Latents
 from .residual import ResidualDecoder, TrunkEncoder
 
 FORMAT = 1  # of config.json; a newer one is refused with a sentence
+VERSION = "0.1.0"  # of this code (CHANGELOG.md)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Config:
     decoder_widths: tuple[int, ...] = (320, 384, 256, 128, 64)  # channels at 1/32 .. 1/2 of the picture
     decoder_blocks: tuple[int, ...] = (1, 1, 2, 2, 1)
     format: int = FORMAT
+    version: str = field(default=VERSION, compare=False)  # of the code that trained it; for people to read
 
     def __post_init__(self):
         if self.network not in ("residual", "classic"):
@@ -41,6 +43,8 @@ class Config:
             raise ValueError("The sizes and widths in the config are whole numbers from 1 to 1024.")
         if not all(type(n) is int and 0 <= n <= 8 for n in self.decoder_blocks):
             raise ValueError("The decoder_blocks in the config are whole numbers from 0 to 8.")
+        if not isinstance(self.version, str):
+            raise ValueError("The version in the config is a text.")
         if len(self.decoder_widths) != 5 or len(self.decoder_blocks) != 5 or any(width % 8 for width in widths):
             raise ValueError("The residual network has 5 decoder_widths, multiples of 8, and 5 decoder_blocks.")
 
@@ -53,9 +57,10 @@ class Config:
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             found = values.get("format") if isinstance(values, dict) else None
             raise ValueError(f"The config has format {found!r}, and this version of DogVAE reads format {FORMAT}.")
-        known = {field.name for field in fields(cls)}
+        known = {f.name for f in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"The config has unknown entries: {', '.join(unknown)}.")
+        values = {"version": "0.0"} | values  # of weights from before it was noted
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 

@@ -1,8 +1,6 @@
 """Fixtures of the running app: the real server in its own process, a real Chromium."""
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,9 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from training.bench_page import find_browser, free_port
+
 ROOT = Path(__file__).parent.parent
 DESKTOP, PHONE = (1280, 900), (390, 844)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -24,12 +23,6 @@ class Server:
     url: str
     files: Path  # where Gradio keeps what clients upload
     process: subprocess.Popen
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def serve(folder: Path, port: int | None = None) -> Server:
@@ -63,21 +56,20 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=QUIET)
+        launched = playwright.chromium.launch(executable_path=find_browser(), args=QUIET)
         yield launched
         launched.close()
 
 
-def visit(browser, url: str, size: tuple[int, int]) -> Page:
-    """The page, its sliders there. page.trouble lists console errors and requests to foreign hosts."""
+def visit(browser, url: str, size: tuple[int, int], own: str | None = None) -> Page:
+    """The page, its sliders there. page.trouble lists console errors and requests to hosts that are not our own."""
     page = browser.new_page(viewport={"width": size[0], "height": size[1]})
     page.trouble = []
     page.on("console", lambda m: page.trouble.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: page.trouble.append(str(error)))
-    own = (url, "data:", "blob:")
-    page.on("request", lambda r: None if r.url.startswith(own) else page.trouble.append(r.url))
+    known = (own or url, "data:", "blob:")
+    page.on("request", lambda r: None if r.url.startswith(known) else page.trouble.append(r.url))
     page.goto(url)
     page.wait_for_selector("#latents input[type=range]", timeout=60_000)
     return page

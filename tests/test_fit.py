@@ -20,11 +20,23 @@ def test_fit_replaces_the_latents(tmp_path, drawn, monkeypatch, capsys):
     fit.main()
     latents, loaded = some_latents(), load(tmp_path)
     assert not torch.equal(loaded.latents.mean, latents.mean)
-    mu, _ = fit.encode_all(loaded, fit.load_splits(drawn, 32)[0])
-    torch.testing.assert_close(loaded.latents.mean, mu.mean(0), atol=1e-5, rtol=1e-4)
+    mu, _ = fit.with_mirrored(loaded, fit.load_splits(drawn, 32)[0])
+    torch.testing.assert_close(loaded.latents.mean, mu.mean((0, 1)), atol=1e-5, rtol=1e-4)
     assert loaded.latents.effect.diff().max() <= 0 < loaded.latents.effect.max()
     assert "Fitted to 23 pictures" in capsys.readouterr().out
     assert (tmp_path / "model.safetensors").read_bytes() == weights
+
+
+def test_the_mixture_finds_the_kinds_of_dogs():
+    generator = torch.Generator().manual_seed(0)
+    kinds = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 4.0]])
+    c = kinds[torch.randint(3, (6000,), generator=generator)] + 0.3 * torch.randn(6000, 2, generator=generator)
+    mixture = fit.fit_mixture(c)
+    drawn = mixture.draw(torch.randn(3000, 2, generator=generator), torch.rand(3000, generator=generator))
+    nearest = torch.cdist(drawn, kinds).min(1)
+    assert (nearest.values < 1.5).float().mean() > 0.97, "one Gaussian would draw what lies between the kinds"
+    assert nearest.indices.bincount().min() > 800
+    assert mixture.valid() and len(fit.fit_mixture(c[:300]).weights) == 1
 
 
 def test_fit_speaks_plainly(tmp_path, monkeypatch, drawn):

@@ -82,6 +82,34 @@ def test_16_bit_grey_is_scaled_not_clipped(format):
         assert close(photo.getpixel((x, 0)), (x, x, x), 1)
 
 
+@pytest.mark.parametrize("format", ["HEIF", "AVIF", "WEBP", "TIFF", "BMP", "MPO"])
+def test_formats(format):
+    photo = open_photo(packed(UPRIGHT, format, quality=95))
+    assert photo.mode == "RGB" and photo.size == (48, 64)
+    for at, expected in (((8, 8), (255, 0, 0)), ((40, 8), (0, 255, 0)), ((40, 56), (0, 0, 255))):
+        assert close(photo.getpixel(at), expected, 40), format
+
+
+def test_a_heic_is_not_turned_twice():
+    """It turns the picture itself; its EXIF only repeats that."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert open_photo(packed(UPRIGHT, "HEIF", exif=exif)).size == (48, 64)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "MPO", "PNG", "TIFF"])
+def test_photos_of_many_megapixels_come_back_smaller(format):
+    large = UPRIGHT.resize((4800, 6400), Image.Resampling.NEAREST)
+    options = {"compression": "tiff_lzw"} if format == "TIFF" else {}
+    photo = open_photo(packed(large, format, **options))
+    assert 1024 <= photo.width < 2500 and photo.height * 3 == photo.width * 4
+    assert close(photo.getpixel((photo.width // 6, photo.height // 8)), (255, 0, 0))
+
+
+def test_a_long_strip_keeps_its_short_side():
+    assert open_photo(packed(Image.new("RGB", (9000, 300)), "PNG")).size == (9000, 300)
+
+
 def test_grey():
     assert open_photo(packed(Image.new("L", (9, 9), 77))).getpixel((4, 4)) == (77, 77, 77)
 
@@ -151,7 +179,7 @@ def test_truncated_files_give_a_sentence(format, keep):
 def test_what_is_no_picture():
     assert "could not be read" in sentence(b"Dear dog,\nplease sit.\n")
     assert "empty" in sentence(b"")
-    assert "PostScript" in sentence(packed(UPRIGHT, "EPS"))
+    assert "could not be read" in sentence(packed(UPRIGHT, "EPS")), "a program, which Pillow would run"
 
 
 def test_what_is_no_file(tmp_path):

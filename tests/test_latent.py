@@ -53,6 +53,8 @@ def test_the_priors_have_the_moments_they_promise():
     z = latents.sample(20_000, seed=3)
     assert (z.mean(0) - latents.mean).abs().max() < 0.05
     assert (latents.coordinates(z).T.cov() - torch.eye(16)).abs().max() < 0.05
+    along = latents.coordinates(z)[:, latents.sd.argmax()]
+    assert (along.abs() < 0.3).float().mean() < 0.15, "the mixture's two kinds are not there"  # 0.24 for a Gaussian
     normal = latents.sample(20_000, seed=3, prior="normal")
     assert normal.mean(0).abs().max() < 0.05
     assert (normal.T.cov() - torch.eye(16)).abs().max() < 0.05
@@ -84,6 +86,7 @@ def test_file_round_trip(tmp_path):
     for name in ("mean", "directions", "sd", "effect", "kl"):
         assert torch.equal(getattr(loaded, name), getattr(latents, name)), name
     assert loaded.names == latents.names
+    assert torch.equal(loaded.sample(5, seed=1), latents.sample(5, seed=1))
     assert [p.name for p in tmp_path.iterdir()] == ["latents.safetensors"]
 
 
@@ -107,6 +110,10 @@ def damage(tensors: dict, how: str) -> dict:
         tensors["mean"][3] = math.nan
     elif how == "no spread":
         tensors["sd"][3] = 0
+    elif how == "weights that do not add up":
+        tensors["mixture.weights"][0] = 0.9
+    elif how == "a mixture that does not fit":
+        tensors["mixture.factors"] = tensors["mixture.factors"][:, :5, :5].contiguous()
     return tensors
 
 
@@ -120,6 +127,8 @@ def damage(tensors: dict, how: str) -> dict:
         "a scalar mean",
         "not a number",
         "no spread",
+        "weights that do not add up",
+        "a mixture that does not fit",
     ],
 )
 def test_a_damaged_file_is_refused(tmp_path, how):
@@ -142,7 +151,7 @@ def test_names_that_do_not_fit_are_numbered(tmp_path):
     path = tmp_path / "latents.safetensors"
     some_latents().save(path)
     for names in ('["one"]', "5", '{"a": 1}'):
-        save_file(load_file(path), path, {"names": names})
+        save_file(load_file(path), path, {"names": names, "distance": "[5.0, 0.2]"})
         assert Latents.load(path).names[15] == "direction 16"
 
 

@@ -6,7 +6,7 @@ import struct
 import zlib
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from tests.serving import DESKTOP, PHONE, ROOT, serve, visit
 
@@ -57,7 +57,7 @@ def file_of(tmp_path, name: str, image: Image.Image, **options):
 
 def drawn_photo(mode: str = "RGB") -> Image.Image:
     image = Image.new("RGB", (300, 200), "olive")
-    ImageDraw.Draw(image).ellipse((80, 30, 220, 180), fill="sienna")
+    image.paste(Image.open(ROOT / "assets" / "dog-5.png").convert("RGB").resize((180, 180)), (60, 10))
     return image.convert(mode)
 
 
@@ -303,7 +303,7 @@ def test_odd_photos_work(desktop, tmp_path):
     whole = file_of(tmp_path, "whole.jpg", drawn_photo())
     (tmp_path / "truncated.jpg").write_bytes(whole.read_bytes()[:-300])
     for path in (
-        file_of(tmp_path, "rotated.jpg", drawn_photo(), exif=rotated),
+        file_of(tmp_path, "rotated.jpg", drawn_photo().transpose(Image.Transpose.ROTATE_90), exif=rotated),
         file_of(tmp_path, "cmyk.jpg", drawn_photo("CMYK")),
         file_of(tmp_path, "deep.png", drawn_photo("L").convert("I;16")),
         file_of(tmp_path, "palette.png", palette),
@@ -318,7 +318,7 @@ def test_odd_photos_work(desktop, tmp_path):
 def test_how_it_works_shows_every_row(desktop):
     upload(desktop, ROOT / "assets" / "dog-2.png")
     desktop.get_by_role("tab", name="How it works").and_(desktop.locator(":visible")).first.click()
-    desktop.wait_for_function("document.querySelectorAll('#lesson .samples img').length === 36", timeout=60_000)
+    desktop.wait_for_function("document.querySelectorAll('#lesson .samples img').length === 48", timeout=60_000)
     desktop.wait_for_function(
         "[...document.querySelectorAll('#lesson img')].every(i => i.complete && i.naturalWidth > 0)", timeout=60_000
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model import WeightsError, load
+from model import WeightsError, __version__, load
 from model.pretrained import read, save
 from tests.tiny import TINY, drawn_batch, some_latents, tiny_vae
 
@@ -72,6 +72,15 @@ def test_a_model_without_latents_loads(folder):
     assert load(folder).latents is None
 
 
+def test_the_config_tells_which_version_trained_it(folder):
+    config = json.loads((folder / "config.json").read_text())
+    assert config.pop("version") == __version__
+    (folder / "config.json").write_text(json.dumps(config))
+    assert load(folder).config == TINY, "weights from before it was noted"
+    edit_config(folder, version="9.9.9")
+    assert load(folder).config == TINY, "what decides is the format"
+
+
 def edit_config(folder, **entries):
     config = json.loads((folder / "config.json").read_text()) | entries
     (folder / "config.json").write_text(json.dumps(config))
@@ -83,7 +92,7 @@ def test_no_folder(tmp_path):
 
 def test_no_folder_and_no_network(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert "can't be reached" in sentence("nobody/no-such-model-of-dogs")
+    assert "HF_HUB_OFFLINE" in sentence("nobody/no-such-model-of-dogs")
 
 
 @pytest.mark.parametrize("name", ["no such folder/really", "nobody/..", "-a/b"])

@@ -12,7 +12,8 @@ from tests.running import arguments, fails, finished, make, start
 from tests.tiny import TINY_PRESETS, draw_folder, tiny_vae
 from training import train
 from training.checkpoint import NAME, read_facts
-from training.run import Run, TrainingError, learning_rate, update_ema
+from training.recipe import learning_rate, update_ema
+from training.run import Run, TrainingError
 
 pytestmark = pytest.mark.usefixtures("in_process")
 

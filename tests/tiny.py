@@ -3,6 +3,7 @@
 `python -m tests.tiny ...` is `python -m training.train ...` with the tiny presets added.
 """
 
+import math
 import random
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from model import PRESETS, Config, DogVAE, Latents
 from model.images import to_tensor
-from training.run import RECIPES, Recipe
+from model.latent import Mixture
+from training.recipe import RECIPES, Recipe
 from training.train import main
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +73,17 @@ def some_latents(dim: int = 16, seed: int = 0) -> Latents:
     mean, effect, kl = (torch.randn(dim, generator=generator) for _ in range(3))
     directions = torch.linalg.qr(torch.randn(dim, dim, generator=generator)).Q
     sd = torch.rand(dim, generator=generator) + 0.5
-    return Latents(mean, directions, sd, effect, kl.abs(), [f"direction {i + 1}" for i in range(dim)])
+    names = [f"direction {i + 1}" for i in range(dim)]
+    return Latents(mean, directions, sd, effect, kl.abs(), names, some_mixture(min(8, dim)), (math.log(dim), 0.5))
+
+
+def some_mixture(widest: int) -> Mixture:
+    """Two Gaussians, apart along the first direction, with mean 0 and covariance I together."""
+    apart = torch.zeros(2, widest)
+    apart[0, 0], apart[1, 0] = 0.9, -0.9
+    factors = torch.eye(widest).repeat(2, 1, 1)
+    factors[:, 0, 0] = (1 - 0.9**2) ** 0.5
+    return Mixture(torch.tensor([0.5, 0.5]), apart, factors)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How fast this machine is, and how fast the models are on it.
 
     python -m training.bench --json bench.json
+    python -m training.bench --page            # the page in a real browser instead (bench_page.py)
 
 Run it with nothing else running: the load is printed beside the numbers. Models come from weights/ where
 they are there, else freshly initialised, which costs the same time.
@@ -22,10 +23,11 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from model import PRESETS, DogVAE, WeightsError, load
+from model import PRESETS, DogFinder, DogVAE, WeightsError, load, open_photo
 from model.files import write_whole
 from model.pretrained import save
 
+from .bench_page import bench_page, page_table
 from .run import Run
 from .train import parse as parse_training
 
@@ -143,6 +145,42 @@ print(psutil.Process().memory_info().rss / 1e6)
 """
 
 
+PEAK = """
+import resource, sys, psutil
+from pathlib import Path
+from model import DogFinder, open_photo
+finder = DogFinder()
+finder.find(open_photo(sys.argv[2]))
+idle = psutil.Process().memory_info().rss / 1e6
+finder.crop(open_photo(Path(sys.argv[1]).read_bytes()))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+print(peak - idle)
+"""
+
+
+def photos(times: int) -> dict:
+    """From the bytes of a 12-megapixel JPEG to the head's square; the finder alone; memory above idle."""
+    finder = DogFinder()
+    with tempfile.TemporaryDirectory() as folder:
+        large, small = f"{folder}/large.jpg", f"{folder}/small.jpg"
+        dog = Image.open(ROOT / "assets" / "dog-1.png").convert("RGB")
+        scene = Image.effect_noise((1000, 750), 60).convert("RGB")
+        scene.paste(dog.resize((300, 300)), (400, 200))
+        scene.save(small, quality=90)
+        scene.resize((4000, 3000)).save(large, quality=90)
+        data = Path(large).read_bytes()
+        opened = open_photo(data)
+        command = [sys.executable, "-c", PEAK, large, small]
+        peak = float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+        return {
+            "megabytes": len(data) / 1e6,
+            "decode": latency(lambda: open_photo(data), times),
+            "find": latency(lambda: finder.find(opened), times),
+            "bytes_to_crop": latency(lambda: finder.crop(open_photo(data)), times),
+            "peak_mb_above_idle": peak,
+        }
+
+
 def resident_megabytes(folders: list[Path]) -> float:
     """Memory of a process of its own that loads these models, then decodes and encodes once with each."""
     command = [sys.executable, "-c", RESIDENT, *map(str, folders)]
@@ -164,6 +202,7 @@ def bench(times: int, seconds: float) -> dict:
             folders.append(folder)
             result["inference"][preset] = inference(folder, origin, times)
         result["resident_mb"] = {"dogvae": resident_megabytes(folders[:1]), "all presets": resident_megabytes(folders)}
+    result["photos"] = photos(times)
     for preset in TRAINED:
         result["training"][preset] = training(preset, seconds, peaks["bfloat16"])
     return result
@@ -192,6 +231,13 @@ def table(result: dict) -> str:
     for preset, r in result["training"].items():
         rate = f"{r['images_per_second']:.1f} | {r['gflop_per_image']:.2f} | {r['gflop_per_second']:.0f}"
         lines.append(f"| {preset} | {r['batch']} | {r['precision']} | {rate} | {r['share_of_bf16_peak']:.0%} |")
+    photo = result["photos"]
+    whole, decoded, found = (f"{photo[k]['median_ms']:.0f} ms" for k in ("bytes_to_crop", "decode", "find"))
+    lines += [
+        "",
+        f"A photo of 12 megapixels, {photo['megabytes']:.1f} MB of JPEG: from bytes to crop {whole} (decoding "
+        f"{decoded}, the finder {found}), at most {photo['peak_mb_above_idle']:.0f} MB above idle.",
+    ]
     written = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in memory.items())
     return "\n".join([*lines, "", f"Resident memory of a process that has loaded and used: {written}."])
 
@@ -201,16 +247,24 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
     parser.add_argument("--times", type=int, default=50, help="calls that each latency is the median of (default 50)")
     parser.add_argument("--seconds", type=float, default=15, help="of training steps for each preset (default 15)")
+    parser.add_argument("--page", action="store_true", help="measure the page in a browser, not the models")
+    parser.add_argument("--moves", type=int, default=200, help="of a slider, for --page (default 200)")
+    parser.add_argument("--drag", type=float, default=5, help="seconds, for --page (default 5)")
+    parser.add_argument("--crowd", type=float, default=30, help="seconds, for --page (default 30)")
     args = parser.parse_args(argv)
-    if args.times < 2:
-        parser.error("--times is at least 2.")
+    if min(args.times, args.moves) < 2:
+        parser.error("--times and --moves are at least 2.")
     try:
-        result = bench(args.times, args.seconds)
-        print(table(result))
+        if args.page:
+            result = {"machine": machine()} | bench_page(args.moves, args.drag, args.crowd)
+            print(page_table(result))
+        else:
+            result = bench(args.times, args.seconds)
+            print(table(result))
         if args.json:
             args.json.parent.mkdir(parents=True, exist_ok=True)
             write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())
-    except WeightsError as error:
+    except (WeightsError, RuntimeError) as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"The numbers could not be written ({error}).")

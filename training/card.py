@@ -1,5 +1,7 @@
 """Write the model card, README.md, of a folder of weights from its metrics.json.
 
+Its head is what the Hub reads: licence, task, and the main numbers (huggingface.co/docs/hub/model-cards).
+
     python -m training.card --weights weights/dogvae weights/classic weights/autoencoder
 """
 
@@ -7,6 +9,8 @@ import argparse
 import json
 import sys
 from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCardData
 
 from model.files import write_whole
 
@@ -29,11 +33,7 @@ ABOUT = {
 }
 
 CARD = """---
-license: other
-license_name: non-commercial-research
-library_name: pytorch
-pipeline_tag: unconditional-image-generation
-tags: [vae, dogs, image-generation]
+{head}
 ---
 
 # {title}
@@ -45,8 +45,8 @@ tags: [vae, dogs, image-generation]
 *64 random dogs, seeds 0 to 63, none left out.*
 
 ```python
-from model import load          # the DogVAE repository
-vae = load("{preset}")          # this folder, or its name on the Hub
+from model import load          # in a clone of the DogVAE repository
+vae = load("{name}")
 z = vae.latents.sample(16, temperature=1.0, seed=7)   # [16, 256]
 x = vae.decode(z)               # [16, 3, {size}, {size}] in [-1, 1]
 mu, logvar = vae.encode(x)      # back again
@@ -59,14 +59,11 @@ EfficientNet-Lite2 (a "Lite2-KID", not comparable with published ones), which no
 
 {table}
 
-Trained on {images} images ({train} different ones) in {minutes} minutes on two CPU cores that were busy with other
-work too.
+Trained on {images} images ({train} different ones) in {minutes} minutes{where}.
 
 ## Data and licence
 
-The dogs' heads were cut out of photos of the "dog emotions" set (Flickr, 73 %, no licence stated) and of subsets of
-Stanford Dogs and of Kaggle's Dogs vs. Cats. The photos themselves are not part of this repository. The weights are for
-**research and other non-commercial use**; the code is MIT.{trunk}
+{data} The code is MIT.{trunk}
 
 ## Limitations
 
@@ -75,10 +72,39 @@ remembered; a photo without a dog still comes back as something like a dog. Rare
 data does.
 """
 
+OUR_DATA = "heads"  # the folder's name
+OURS = """\
+The dogs' heads were cut out of photos of the "dog emotions" set (Flickr, 73 %, no licence stated) and of subsets of
+Stanford Dogs and of Kaggle's Dogs vs. Cats. The photos themselves are not part of this repository. The weights are for
+**research and other non-commercial use**."""
+THEIRS = """\
+Trained on the {train} pictures of a folder named `{folder}`, which are not part of this repository. Whoever trained it
+has not said under which licence they are: ask before you use the weights."""
 TRUNK = (
-    " `encoder.trunk.*` holds EfficientNet-Lite0 (Apache-2.0, The TensorFlow Authors), BatchNorm folded in; see NOTICE "
-    "in the DogVAE repository."
+    " `encoder.trunk.*` holds EfficientNet-Lite0 (Apache-2.0, The TensorFlow Authors), BatchNorm folded in; see NOTICE."
 )
+
+
+def head(metrics: dict, ours: bool) -> ModelCardData:
+    """What the Hub reads of the card."""
+    drawn, rebuilt = metrics["samples"][metrics["headline_prior"]]["1.0"], metrics["reconstructions"]
+    where = {"dataset_type": "image-folder", "dataset_name": f"{metrics['data']['val']} held-out pictures of dogs"}
+    task = {"task_type": "unconditional-image-generation", **where}
+    numbers = [
+        ("kid", drawn["kid_x1e3"], "Lite2-KID x1e3, random dogs"),
+        ("kid", rebuilt["kid_x1e3"], "Lite2-KID x1e3, reconstructions"),
+        ("psnr", rebuilt["psnr"], "PSNR dB, reconstructions"),
+    ]
+    results = [EvalResult(metric_type=kind, metric_value=v, metric_name=name, **task) for kind, v, name in numbers]
+    licence = {"license": "other", "license_name": "non-commercial-research"} if ours else {"license": "unknown"}
+    return ModelCardData(
+        model_name=f"DogVAE {metrics['preset']}",
+        library_name="pytorch",
+        pipeline_tag="unconditional-image-generation",
+        tags=["vae", "dogs", "image-generation"],
+        eval_results=results,
+        **licence,
+    )
 
 
 def table(metrics: dict) -> str:
@@ -102,24 +128,31 @@ def table(metrics: dict) -> str:
     return "\n".join(lines)
 
 
-def card(folder: Path) -> str:
-    """The card's text. Raises OSError or ValueError where metrics.json is missing or of another form."""
+def card(folder: Path, name: str | None = None) -> str:
+    """The card's text. name: by which `load` takes the weights, where that is not the folder's.
+
+    Raises OSError, ValueError or KeyError where metrics.json is missing or of another form.
+    """
     metrics = json.loads((folder / "metrics.json").read_text())
-    preset = metrics["preset"]
-    title, about = ABOUT[preset]
-    size = json.loads((folder / "config.json").read_text())["image_size"]
+    config = json.loads((folder / "config.json").read_text())
+    title, about = ABOUT.get(metrics["preset"], ABOUT["dogvae"])
+    source = Path(metrics["data"]["folder"]).name
+    ours, train = source == OUR_DATA, f"{metrics['data']['train']:,}"
     return CARD.format(
+        head=head(metrics, ours).to_yaml(),
         title=title,
         about=about,
-        preset=folder,
-        size=size,
+        name=name or folder,
+        size=config["image_size"],
         val=metrics["data"]["val"],
-        train=f"{metrics['data']['train']:,}",
+        train=train,
         command=metrics["command"],
         table=table(metrics),
         images=f"{metrics['images']:,}" if metrics["images"] else "an unknown number of",
         minutes=f"{metrics['minutes']:.0f}" if metrics["minutes"] else "an unknown number of",
-        trunk=TRUNK if preset == "dogvae" else "",
+        where=" on two CPU cores that were busy with other\nwork too" if ours else "",
+        data=OURS if ours else THEIRS.format(train=train, folder=source),
+        trunk=TRUNK if config["network"] == "residual" else "",
     )
 
 

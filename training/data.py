@@ -86,15 +86,23 @@ class Samples:
 
     def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
         """Samples start .. start + count: pictures [B, 3, S, S] in [-1, 1], noise [B, latent_dim] ~ N(0, 1)."""
-        index, flips, noise = [], [], []
+        index, mirrored, noise = self.which(start, count)
+        x = self.pictures.floats(index)
+        return torch.where(mirrored[:, None, None, None], x.flip(3), x), noise
+
+    def which(self, start: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The same samples as numbers of pictures [B], whether they are mirrored [B], and noise [B, latent_dim]."""
+        index = torch.stack([self._picture(n) for n in range(start, start + count)])
+        return index, *self.chance(start, count)
+
+    def chance(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Whether the samples are mirrored [B], and their noise [B, latent_dim]."""
+        mirrored, noise = [], []
         for n in range(start, start + count):
-            index.append(self._picture(n))
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + n)
-            flips.append(torch.rand((), generator=generator) < 0.5)
+            mirrored.append(torch.rand((), generator=generator) < 0.5)
             noise.append(torch.randn(self.latent_dim, generator=generator))
-        x = self.pictures.floats(torch.stack(index))
-        x = torch.where(torch.stack(flips)[:, None, None, None], x.flip(3), x)
-        return x, torch.stack(noise)
+        return torch.stack(mirrored), torch.stack(noise)
 
     def shift(self, start: int, reach: int) -> tuple[int, int]:
         """Pixels down and right, -reach..reach, by which the loss moves its view of the batch from `start`."""

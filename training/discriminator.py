@@ -1,9 +1,12 @@
 """The second phase: a critic that asks whether a picture looks real.
 
 A projected discriminator (Sauer et al. 2021, arXiv:2111.01007): small heads on the frozen trunk's
-features, several strides, hinge loss, and the same differentiable augmentation of real and drawn pictures
+features, which are first mixed across channels and strides by fixed random weights, so that no head can
+hold on to a few channels; hinge loss; and the same differentiable augmentation of real and drawn pictures
 (Zhao et al. 2020, arXiv:2006.10738), without which it would learn 7,699 dogs by heart.
 """
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +15,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from model.trunk import unit_normalize
 
+from .processes import average_gradients
+
 CHANNELS = (24, 40, 112, 320)  # of the trunk at strides 4, 8, 16 and 32: the finest, 2, would judge noise
+MIXED = 128  # channels of each stride once they are mixed
 
 
 def head(channels: int, width: int = 64) -> nn.Sequential:
@@ -30,12 +36,25 @@ class Discriminator(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.heads = nn.ModuleList(head(channels) for channels in CHANNELS)
+        self.across = nn.ModuleList(nn.Conv2d(channels, MIXED, 1, bias=False) for channels in CHANNELS)
+        self.down = nn.ModuleList(nn.Conv2d(MIXED, MIXED, 3, padding=1, bias=False) for _ in CHANNELS)
+        generator = torch.Generator().manual_seed(0)
+        for mixing in (*self.across, *self.down):
+            nn.init.normal_(mixing.weight, std=mixing.weight[0].numel() ** -0.5, generator=generator)
+            mixing.requires_grad_(False)
+        self.heads = nn.ModuleList(head(MIXED) for _ in CHANNELS)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         # Unit vectors times sqrt(C): every channel about 1, whatever the trunk's own scale at that stride.
         scaled = [unit_normalize(f.float()) * f.shape[1] ** 0.5 for f in features[1:]]
-        return [head(f) for head, f in zip(self.heads, scaled)]
+        mixed, coarser = [], None
+        for f, across, down in reversed(list(zip(scaled, self.across, self.down))):
+            h = across(f)
+            if coarser is not None:  # what the coarser strides saw
+                h = (h + F.interpolate(coarser, scale_factor=2.0, mode="bilinear")) * 0.5**0.5
+            coarser = down(h)
+            mixed.insert(0, coarser)
+        return [head(h).float() for head, h in zip(self.heads, mixed)]
 
 
 def critic_loss(real: list[Tensor], drawn: list[Tensor]) -> Tensor:
@@ -48,79 +67,86 @@ def realism_loss(drawn: list[Tensor]) -> Tensor:
     return -sum(d.mean() for d in drawn) / len(drawn)
 
 
-def augment(x: Tensor, generator: torch.Generator) -> Tensor:
-    """DiffAugment: brightness, saturation, contrast, a shift by up to 1/8, a hole of 3/8; [B, 3, S, S].
+class Augmentation:
+    """DiffAugment, drawn once for `count` pictures: brightness, saturation, contrast, a shift by up to 1/8, a
+    hole of 3/8. Picture i gets the i-th in every call, so a photo and its reconstruction stay comparable."""
 
-    Differentiable; the same generator state gives the same augmentation.
-    """
-    count, _, size, _ = x.shape
+    def __init__(self, count: int, size: int, generator: torch.Generator, device: torch.device):
+        def uniform(low: float, high: float) -> Tensor:
+            values = torch.rand(count, 1, 1, 1, generator=generator) * (high - low) + low
+            return values.to(device)
 
-    def uniform(low: float, high: float) -> Tensor:
-        values = torch.rand(count, 1, 1, 1, generator=generator) * (high - low) + low
-        return values.to(x.device)
+        self.brightness, self.saturation, self.contrast = uniform(-0.5, 0.5), uniform(0.5, 1.5), uniform(0.75, 1.25)
+        self.reach, hole = size // 8, size * 3 // 8
+        self.shifts = torch.randint(-self.reach, self.reach + 1, (count, 2), generator=generator).tolist()
+        corners = torch.randint(-hole // 2, size - hole // 2, (count, 2), generator=generator)
+        along = torch.arange(size)
+        rows, columns = ((along >= c) & (along < c + hole) for c in (corners[:, :1], corners[:, 1:]))
+        self.kept = ~(rows[:, None, :, None] & columns[:, None, None, :]).to(device)
 
-    x = x + uniform(-0.5, 0.5)
-    grey = x.mean(dim=1, keepdim=True)
-    x = (x - grey) * uniform(0.5, 1.5) + grey
-    middle = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = (x - middle) * uniform(0.75, 1.25) + middle
+    def __call__(self, x: Tensor) -> Tensor:
+        """[B, 3, S, S] with B at most `count`; differentiable."""
+        n, size, reach = len(x), x.shape[-1], self.reach
+        x = x + self.brightness[:n]
+        grey = x.mean(dim=1, keepdim=True)
+        x = (x - grey) * self.saturation[:n] + grey
+        middle = x.mean(dim=(1, 2, 3), keepdim=True)
+        x = (x - middle) * self.contrast[:n] + middle
+        padded = F.pad(x, [reach] * 4)
+        moved = [
+            p[:, reach + dy : reach + dy + size, reach + dx : reach + dx + size]
+            for p, (dy, dx) in zip(padded, self.shifts)
+        ]
+        return torch.stack(moved) * self.kept[:n]
 
-    reach = size // 8
-    shifts = torch.randint(-reach, reach + 1, (count, 2), generator=generator).tolist()
-    padded = F.pad(x, [reach] * 4)
-    x = torch.stack(
-        [p[:, reach + dy : reach + dy + size, reach + dx : reach + dx + size] for p, (dy, dx) in zip(padded, shifts)]
-    )
 
-    hole = size * 3 // 8
-    corners = torch.randint(-hole // 2, size - hole // 2, (count, 2), generator=generator).to(x.device)
-    along = torch.arange(size, device=x.device)
-    rows = (along >= corners[:, :1]) & (along < corners[:, :1] + hole)
-    columns = (along >= corners[:, 1:]) & (along < corners[:, 1:] + hole)
-    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
+@dataclass
+class Verdict:
+    """What the critic says of drawn pictures, and what the trunk saw of them and of the real ones."""
+
+    realism: Tensor  # the decoder's loss, with graph to the drawn pictures
+    real: list[Tensor]  # features
+    seen: list[Tensor]  # features, with graph to the drawn pictures
 
 
 class Critic:
     """The discriminator at work: what it says of drawn pictures, and how it learns from them."""
 
-    LR, BETAS, CLIP = 2e-4, (0.0, 0.99), 10.0
+    LR, BETAS, CLIP = 5e-4, (0.0, 0.99), 10.0
 
     def __init__(self, look, accelerator):
         """look: pictures -> the trunk's features, with gradient (`PerceptualLoss.look`)."""
         self.look, self.accelerator = look, accelerator
-        heads = Discriminator().to(accelerator.device)
-        optimizer = torch.optim.Adam(heads.parameters(), lr=self.LR, betas=self.BETAS)
-        self.heads, self.optimizer = accelerator.prepare(heads, optimizer)
+        discriminator = Discriminator().to(accelerator.device)
+        optimizer = torch.optim.Adam(discriminator.heads.parameters(), lr=self.LR, betas=self.BETAS)
+        self.discriminator = accelerator.prepare_model(discriminator, evaluation_mode=True)
+        self.optimizer = accelerator.prepare(optimizer)
+        self.loss = torch.zeros(())  # of the discriminator itself, from the last pictures judged
 
-    def judge(self, x: Tensor, drawn: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Real x and drawn pictures -> the decoder's loss (graph to `drawn`) and the critic's (graph to its heads)."""
+    def judge(self, x: Tensor, drawn: Tensor, generator: torch.Generator) -> Verdict:
+        """Real x [B, 3, S, S] and drawn pictures [B + N, 3, S, S], the first B of them reconstructions of x."""
+        augment = Augmentation(len(drawn), x.shape[-1], generator, x.device)
         with torch.no_grad():
-            real = self.look(augment(x, generator))
-        seen = self.look(augment(drawn, generator))
-        realism = realism_loss(self.accelerator.unwrap_model(self.heads)(seen))
-        # One forward of real and drawn together, without the graph behind the features.
-        both = [torch.cat([r, s.detach()]) for r, s in zip(real, seen)]
-        logits = [(logit[: len(x)], logit[len(x) :]) for logit in self.heads(both)]
-        return realism, critic_loss(*zip(*logits))
+            real = self.look(augment(x))
+        seen = self.look(augment(drawn))
+        discriminator = self.accelerator.unwrap_model(self.discriminator)
+        with self.accelerator.autocast():
+            discriminator.heads.requires_grad_(False)  # they do not learn to please the decoder
+            realism = realism_loss(discriminator(seen))
+            discriminator.heads.requires_grad_(True)
+            # One forward of real and drawn together, without the graph behind the features.
+            both = [torch.cat([r, s.detach()]) for r, s in zip(real, seen)]
+            logits = [(logit[: len(x)], logit[len(x) :]) for logit in self.discriminator(both)]
+        self.loss = critic_loss(*zip(*logits))
+        return Verdict(realism, real, seen)
 
-    def learn(self, loss: Tensor) -> None:
-        """A step of the heads, unless its gradient is not finite."""
-        self.optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        if torch.isfinite(self.accelerator.clip_grad_norm_(self.heads.parameters(), self.CLIP)):
+    def backward(self, parts: int = 1) -> None:
+        """Gradients for the heads, from the pictures judged last, which are one of so many parts of a batch."""
+        self.accelerator.backward(self.loss / parts)
+
+    def step(self) -> None:
+        """One update of the heads, unless the gradient is not finite."""
+        average_gradients(self.accelerator, self.discriminator)
+        if torch.isfinite(self.accelerator.clip_grad_norm_(self.discriminator.parameters(), self.CLIP)):
             self.optimizer.step()
-
-
-def image_gradient(
-    drawn: Tensor, rebuilt: int, likeness: Tensor, realism: Tensor, weight: float
-) -> tuple[Tensor, Tensor]:
-    """The gradient of likeness + lambda * realism with respect to the drawn pictures [B, 3, S, S], and lambda.
-
-    lambda makes the critic's gradient `weight` times as long as the likeness's on the first `rebuilt`
-    pictures, the ones that have both (Esser et al. 2021, arXiv:2012.09841, there at the last layer): neither
-    a weak nor a strong critic can then take over.
-    """
-    pull = torch.autograd.grad(likeness, drawn)[0]
-    push = torch.autograd.grad(realism, drawn)[0]
-    scale = weight * pull[:rebuilt].norm() / push[:rebuilt].norm().clamp_min(1e-8)
-    return pull + scale * push, scale
+        self.optimizer.zero_grad()

@@ -19,7 +19,7 @@ from torchvision.transforms.v2 import functional as TF
 from torchvision.utils import make_grid
 from tqdm import tqdm
 
-from model import DogVAE, WeightsError, load
+from model import DogFinder, DogVAE, WeightsError, load
 from model.files import write_whole
 from model.images import to_file, to_picture, to_pixels
 from model.pretrained import sha256
@@ -28,6 +28,8 @@ from model.vae import kl_divergence
 from .data import DataError, Pictures, load_splits
 from .measures import BATCH, KID_SUBSETS, Reference, subset_size
 from .pictures import save_grid
+from .uncropped import of_photos
+from .views import read_labels
 
 SIZE = 128  # pixels a side, of every picture compared
 TEMPERATURES = (1.0, 0.7)
@@ -143,7 +145,18 @@ def tables(result: dict) -> str:
                 bold = prior == m["headline_prior"] and temperature == "1.0"
                 name = f"**{m['folder']}**" if bold else m["folder"]
                 lines.append(row([name, prior, temperature, *cells(measured, columns)]))
-    return "\n".join(lines)
+    return "\n".join([*lines, *uncropped_table(models)])
+
+
+def uncropped_table(models: list[dict]) -> list[str]:
+    """What the finder is worth, if it was measured."""
+    measured = [(m["folder"], m["uncropped"]) for m in models if "uncropped" in m]
+    if not measured:
+        return []
+    count, missed = measured[0][1]["photos"], measured[0][1]["not_found"]
+    lines = ["", f"Perceptual distance on {count} photos of whole dogs (head not found in {missed}), cut", ""]
+    columns = {"by the finder": "finder:.3f", "in the middle": "centre_crop:.3f", "ratio": "ratio:.2f"}
+    return [*lines, *header({"": "", **columns}), *(row([name, *cells(m, columns)]) for name, m in measured)]
 
 
 def cells(values: dict, columns: dict[str, str]) -> list[str]:
@@ -206,11 +219,15 @@ def measure_all(args: argparse.Namespace) -> dict:
         "threads": torch.get_num_threads(),
         "anchors": reference.anchors(args.samples),
     }
+    dogs = [p for p in read_labels(args.photos, "test") if p.boxes] if args.photos else []
+    finder = DogFinder() if dogs else None
     results = []
     for folder, vae, digest in tqdm(models, "models", unit=" models"):
         facts = {"folder": str(folder), "weights_id": vae.weights_id, "sha256": digest, "dtype": str(vae.dtype)}
         facts |= training_facts(folder, digest)
         result = facts | evaluate(vae, own[vae.config.image_size], reference, args.samples, args.grids)
+        if finder:
+            result["uncropped"] = of_photos(vae, reference.judge, finder, dogs)
         results.append(result)
         if args.write_metrics:
             write_json(shared | result, folder / "metrics.json")
@@ -224,6 +241,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", required=True, help="the folder of pictures that they were trained on")
     parser.add_argument("--json", required=True, type=Path, metavar="FILE", help="where all numbers go")
     parser.add_argument("--samples", type=int, default=2000, help="random dogs of each kind (default 2000)")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="photos.csv and photos/: measure the finder's worth")
     parser.add_argument("--grids", type=Path, metavar="DIR", help="write grids that show photos of --data")
     parser.add_argument("--write-metrics", action="store_true", help="metrics.json and samples into each DIR too")
     args = parser.parse_args(argv)

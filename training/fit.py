@@ -9,16 +9,19 @@ import argparse
 import sys
 
 import torch
+from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from model import DogVAE, Latents, WeightsError, load
-from model.latent import principal_directions
+from model.latent import Mixture, distance_law, principal_directions
 from model.vae import kl_divergence
 
 from .data import DataError, Pictures, load_splits
 from .features import load_lite0, perceptual_distance
 
 PROBES = 8  # dogs on which the effect of each direction is measured
+# Of the prior. Sixteen Gaussians over 32 directions have 9,000 numbers, fitted to 15,398 latents of 32 each.
+COMPONENTS, WIDEST = 16, 32
 
 
 def encode_all(vae: DogVAE, pictures: Pictures, batch: int = 64) -> tuple[Tensor, Tensor | None]:
@@ -30,12 +33,39 @@ def encode_all(vae: DogVAE, pictures: Pictures, batch: int = 64) -> tuple[Tensor
     return mu, torch.cat([logvar.cpu() for _, logvar in encoded])
 
 
+def with_mirrored(vae: DogVAE, pictures: Pictures) -> tuple[Tensor, Tensor | None]:
+    """mu, logvar [2, N, D] of every picture and of its mirror image: what training shows."""
+    mirrored = Pictures(pictures.pixels.flip(3), [])
+    (mu, logvar), (mu2, logvar2) = encode_all(vae, pictures), encode_all(vae, mirrored)
+    return torch.stack([mu, mu2]), None if logvar is None else torch.stack([logvar, logvar2])
+
+
+def describe(mu: Tensor, logvar: Tensor | None) -> Latents:
+    """The latents of pictures that are encoded [..., D], directions ordered by variance, effects not measured."""
+    mu = mu.flatten(0, -2)
+    mean, directions, sd = principal_directions(mu)
+    kl = mu.var(0, correction=0) if logvar is None else kl_divergence(mu, logvar.flatten(0, -2)).mean(0)
+    c = (mu - mean) @ directions.T / sd
+    names = [f"direction {i + 1}" for i in range(len(mean))]
+    return Latents(mean, directions, sd, sd.clone(), kl, names, fit_mixture(c[:, :WIDEST]), distance_law(c))
+
+
+def fit_mixture(c: Tensor) -> Mixture:
+    """c [N, P], latents along the widest directions -> a mixture of Gaussians, by expectation-maximisation.
+
+    Few pictures get fewer Gaussians: one for every 400.
+    """
+    components = min(COMPONENTS, max(1, len(c) // 400))
+    fitted = GaussianMixture(components, reg_covar=1e-2, random_state=0, max_iter=200).fit(c.double().numpy())
+    weights, centres, covariances = (
+        torch.from_numpy(values) for values in (fitted.weights_, fitted.means_, fitted.covariances_)
+    )
+    return Mixture(weights.float(), centres.float(), torch.linalg.cholesky(covariances).float())
+
+
 def fit_latents(vae: DogVAE, pictures: Pictures, effects: bool = True) -> Latents:
     """The latents of these pictures, directions ordered by effect (by variance where effects is False)."""
-    mu, logvar = encode_all(vae, pictures)
-    mean, directions, sd = principal_directions(mu)
-    kl = mu.var(0, correction=0) if logvar is None else kl_divergence(mu, logvar).mean(0)
-    latents = Latents(mean, directions, sd, sd.clone(), kl, [f"direction {i + 1}" for i in range(len(mean))])
+    latents = describe(*with_mirrored(vae, pictures))
     if effects:
         latents.effect = measure_effect(vae, latents)
         order = latents.effect.argsort(descending=True)

@@ -71,3 +71,13 @@ class PerceptualLoss(nn.Module):
         kl = kl_divergence(mu, logvar).sum(1).mean()
         total = self.L1 * l1 + self.PERCEPTUAL * perceptual + kl_weight * self.KL * kl
         return total, {"l1": l1, "perceptual": perceptual, "kl": kl}
+
+    def coarse(self, x: Tensor, x_hat: Tensor, real: list[Tensor], seen: list[Tensor]) -> tuple[Tensor, dict]:
+        """The likeness of the second phase: the same, without L1 at full size and features at stride 2.
+
+        256 numbers don't say where each hair lies; a loss that asks for it there gets the blurred average.
+        real, seen: the trunk's features of x and x_hat, both [B, 3, S, S].
+        """
+        l1 = F.l1_loss(F.avg_pool2d(x_hat, 4), F.avg_pool2d(x, 4))
+        perceptual = perceptual_distance(seen[1:], real[1:]).mean()
+        return self.L1 / 2 * l1 + self.PERCEPTUAL * perceptual, {"coarse l1": l1, "coarse perceptual": perceptual}

@@ -3,73 +3,36 @@
 import argparse
 import copy
 import json
-import math
-from dataclasses import dataclass, replace
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from model import PRESETS, DogVAE
+from model import PRESETS, Config, DogVAE
 from model.files import write_whole
 from model.pretrained import cpu_has_bfloat16, read, save
+from model.vae import reparametrize
 
 from .checkpoint import NAME, CheckpointError, load_checkpoint, read_facts, save_checkpoint
 from .data import Samples, load_splits
-from .discriminator import Critic, image_gradient
+from .discriminator import Critic
 from .features import load_lite0
-from .fit import fit_latents
+from .fit import describe, fit_latents, with_mirrored
 from .losses import ClassicLoss, PerceptualLoss
 from .pictures import save_grid
+from .processes import average_gradients
+from .recipe import RECIPES, learning_rate, scaled, update_ema
+from .stream import Stream, first_pictures
 
 MAX_BAD_STEPS = 20  # in a row with a loss or gradient that is not finite
 
 
 class TrainingError(RuntimeError):
     """Training can't go on; its text is one plain sentence."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a preset is trained. All horizons count images seen, not steps."""
-
-    batch: int
-    lr: float
-    betas: tuple[float, float]
-    clip: float  # of the gradient's norm
-    ema_halflife: int = 10_000
-    warmup: int = 5_000  # of the learning rate
-    kl_warmup: int = 10_000
-    realism_share: float = 0.0  # of all images, the last ones: the second phase, with a discriminator
-    realism_weight: float = 0.5  # length of its gradient, as a share of that of the likeness
-    realism_lr: float = 2e-4
-    realism_warmup: int = 2_000  # of that rate and of the weight
-
-
-RECIPES = {
-    "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0),
-    "classic": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0),
-    "autoencoder": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0),
-}
-
-
-def learning_rate(peak: float, warmup: int, images: int, total: float) -> float:
-    """A linear warm-up, then half a cosine down to zero at `total` images."""
-    warm = min(1.0, (images + 1) / warmup)
-    return peak * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, images / max(total, 1))))
-
-
-@torch.no_grad()
-def update_ema(ema: nn.Module, model: nn.Module, halflife: int, images: int, batch: int) -> None:
-    """A half-life in images, shorter while the run is young (as in NVlabs/edm2); buffers are copied."""
-    decay = 0.5 ** (batch / min(halflife, max(images * 0.1, 1)))
-    ours = [p for p in ema.parameters()]
-    theirs = [p for p in model.parameters()]
-    trained = [i for i, p in enumerate(theirs) if p.requires_grad]
-    torch._foreach_lerp_([ours[i] for i in trained], [theirs[i] for i in trained], 1 - decay)
-    for own, other in zip(ema.buffers(), model.buffers()):
-        own.copy_(other)
 
 
 class Run:
@@ -84,9 +47,17 @@ class Run:
         if precision == "fp16" and not torch.cuda.is_available():
             raise TrainingError("--precision fp16 needs a GPU; leave it out here.")
         self.accelerator = Accelerator(mixed_precision=precision)
-        self.config, self.recipe = PRESETS[args.preset], RECIPES[args.preset]
+        if self.accelerator.num_processes < int(os.environ.get("WORLD_SIZE", 1)):
+            raise TrainingError("Each process would train alone; on a CPU, set ACCELERATE_USE_CPU=true, too.")
+        self.config, self.recipe = PRESETS[args.preset], scaled(RECIPES[args.preset], args.batch)
+        self.micro, rest = divmod(self.batch, self.accelerator.num_processes * args.accumulate)
+        if rest or not self.micro:
+            raise TrainingError(
+                f"A batch of {self.batch} can't be shared by {self.accelerator.num_processes} processes in "
+                f"{args.accumulate} parts; choose --batch so that it divides."
+            )
         facts = read_facts(self.out) if args.resume else None
-        if facts and facts["config"] != json.loads(json.dumps(self.config.to_json())):
+        if facts and Config.from_json(facts["config"]) != self.config:
             raise CheckpointError(f"The checkpoint in {self.out} is of another config; train into another --out.")
         if not facts and (self.out / NAME).exists():
             raise CheckpointError(f"{self.out} holds a run; go on with it by --resume, or train into another --out.")
@@ -97,15 +68,21 @@ class Run:
                 raise TrainingError(f"The preset {args.preset} has no second phase; leave out --realism.")
             self.recipe = replace(self.recipe, realism_share=args.realism)
         self.images, self.minutes, self.skipped_steps, self.bad_in_a_row = 0, 0.0, 0, 0
-        self.stopping = False
-        if self.accelerator.num_processes > 1 and (args.minutes or self.recipe.realism_share):
-            raise TrainingError("Several processes train with --images and without --realism only, so far.")
+        self.asked_to_stop = self.stopping = False
 
         self.seed = facts["seed"] if facts else args.seed  # the samples to come follow from it
 
         # Load dataset.
-        self.train, self.val = load_splits(args.data, self.config.image_size, self.accelerator.is_main_process)
-        self.samples = Samples(self.train, self.config.latent_dim, self.seed)
+        size, dim, accelerator = self.config.image_size, self.config.latent_dim, self.accelerator
+        if args.stream:
+            self.train, self.val = first_pictures(args.data, size)
+            share = accelerator.process_index, accelerator.num_processes
+            self.samples = Stream(args.data, size, dim, self.seed, *share)
+            if facts and facts.get("stream"):
+                self.samples.resume(facts["stream"], *share)
+        else:
+            self.train, self.val = load_splits(args.data, size, accelerator.is_main_process)
+            self.samples = Samples(self.train, dim, self.seed)
 
         # Build the model, its average, its loss.
         torch.manual_seed(self.seed)
@@ -121,7 +98,9 @@ class Run:
         self.ema = copy.deepcopy(vae).eval().requires_grad_(False)
         trained = [p for p in vae.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=self.recipe.lr, betas=self.recipe.betas, weight_decay=0, fused=True)
-        self.vae, self.optimizer = self.accelerator.prepare(vae, optimizer)
+        # Not wrapped for several processes: `average_gradients` serves both phases alike.
+        self.vae = self.accelerator.prepare_model(vae, evaluation_mode=True)
+        self.optimizer = self.accelerator.prepare(optimizer)
         self.critic: Critic | None = None  # there is one in the second phase
         self.second_from = facts.get("second_from") if facts else None  # images at which that phase began
         if self.second_from is not None:
@@ -134,7 +113,7 @@ class Run:
             self.total = self.recipe.warmup * 20  # --minutes: put right after each step
         self.total = args.images or self.total
         if self.critic:
-            self._fit_prior()
+            self._encode_once()
         self._trim_log()
 
     def _start(self, init_from: str | None) -> DogVAE:
@@ -147,13 +126,16 @@ class Run:
 
     def _begin_second_phase(self) -> None:
         """From now on the encoder is frozen, and a discriminator judges reconstructions and random dogs."""
+        torch.manual_seed(self.seed)  # the same new weights in every process
         self.critic = Critic(self.loss.look, self.accelerator)
         self.accelerator.unwrap_model(self.vae).encoder.requires_grad_(False)
 
-    def _fit_prior(self) -> None:
-        """Where random dogs are drawn from in the second phase: fixed, as the encoder is."""
+    def _encode_once(self) -> None:
+        """What the frozen encoder says of every training picture (of a stream: of the first ones) and its mirror image,
+        and the prior fitted to it."""
         with self.accelerator.autocast():
-            self.prior = fit_latents(self.ema, self.train, effects=False)
+            self.mu, self.logvar = with_mirrored(self.ema, self.train)
+        self.prior = describe(self.mu, self.logvar)
 
     def _trim_log(self) -> None:
         """Drops the lines of another run, and those that a killed one wrote after its last checkpoint."""
@@ -172,14 +154,14 @@ class Run:
         modules = {"model": self.accelerator.unwrap_model(self.vae), "ema": self.ema}
         optimizers = {"optimizer": self.optimizer.optimizer}
         if self.critic:
-            modules["critic"] = self.accelerator.unwrap_model(self.critic.heads)
+            modules["critic"] = self.accelerator.unwrap_model(self.critic.discriminator)
             optimizers["critic_optimizer"] = self.critic.optimizer.optimizer
         return modules, optimizers
 
     @property
     def batch(self) -> int:
-        """Images of one step, over all processes."""
-        return self.recipe.batch * self.accelerator.num_processes
+        """Images of one step, over all processes and parts."""
+        return self.recipe.batch
 
     @property
     def first_phase(self) -> float:
@@ -191,6 +173,14 @@ class Run:
             return self.images >= self.args.images
         return self.minutes >= self.args.minutes
 
+    def agree(self, minutes: float) -> None:
+        """All processes go by the main one's clock, and stop together when one of them was asked to."""
+        told = torch.tensor([minutes * self.accelerator.is_main_process, float(self.asked_to_stop)])
+        if self.accelerator.num_processes > 1:
+            told = self.accelerator.reduce(told.to(self.accelerator.device), "sum").cpu()
+            minutes = told[0].item()
+        self.minutes, self.stopping = minutes, told[1].item() > 0
+
     def step(self) -> dict[str, float] | None:
         """One update of the weights; its loss parts, or None if it was skipped as not finite."""
         recipe, accelerator = self.recipe, self.accelerator
@@ -198,17 +188,27 @@ class Run:
             accelerator.unwrap_model(self.vae).load_state_dict(self.ema.state_dict())
             self.second_from = self.images
             self._begin_second_phase()
-            self._fit_prior()
+            self._encode_once()
 
         # Look at some dogs.
-        start = self.images + accelerator.process_index * recipe.batch
-        x, eps = (t.to(accelerator.device) for t in self.samples.batch(start, recipe.batch))
-        x = x.contiguous(memory_format=torch.channels_last)
         buffers = [b.clone() for b in self.vae.buffers()]  # BatchNorm's averages, which a bad step would poison
         self.optimizer.zero_grad()
-        total, parts = self._likeness(x, eps) if not self.critic else self._realism(x, eps, start)
+        sums, loss = {}, 0.0
+        for part in range(self.args.accumulate):
+            start = self.images + (part * accelerator.num_processes + accelerator.process_index) * self.micro
+            x, eps = (t.to(accelerator.device) for t in self.samples.batch(start, self.micro))
+            x = x.contiguous(memory_format=torch.channels_last)
+            total, parts = self._likeness(x, eps) if not self.critic else self._realism(x, eps, start)
+            accelerator.backward(total / self.args.accumulate)
+            if self.critic:
+                self.critic.backward(self.args.accumulate)
+            loss = loss + total.detach()
+            sums = {k: sums.get(k, 0.0) + v.detach() / self.args.accumulate for k, v in parts.items()}
+        average_gradients(accelerator, self.vae)
+        if self.critic:
+            self.critic.step()
         norm = accelerator.clip_grad_norm_(self.vae.parameters(), recipe.clip)
-        finite = torch.isfinite(total.detach()) & torch.isfinite(norm)
+        finite = torch.isfinite(loss) & torch.isfinite(norm)
         finite = accelerator.reduce(finite.float(), "mean").item() == 1.0  # all processes agree
         rate = self.learning_rate()
         self.images += self.batch
@@ -225,37 +225,46 @@ class Run:
         # Update EMA.
         vae = accelerator.unwrap_model(self.vae)
         update_ema(self.ema, vae, recipe.ema_halflife, self.images, self.batch)
-        return {k: v.item() for k, v in parts.items()} | {"gradient": norm.item()}
+        names, values = list(sums), accelerator.reduce(torch.stack([v.float() for v in sums.values()]), "mean")
+        return dict(zip(names, values.tolist())) | {"gradient": norm.item()}
 
     def _likeness(self, x: Tensor, eps: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The first phase: gradients of the preset's loss for encoder and decoder."""
+        """The first phase: the preset's loss, for encoder and decoder."""
         features = self.loss.features(x)
         with self.accelerator.autocast():
             x_hat, mu, logvar = self.vae(x, eps, features)
         warm = min(1.0, self.images / self.recipe.kl_warmup) if self.recipe.kl_warmup else 1.0
         total, parts = self.loss(x, x_hat, mu, logvar, warm, self.samples.shift(self.images, PerceptualLoss.REACH))
-        self.accelerator.backward(total)
         return total, parts
 
-    def _realism(self, x: Tensor, eps: Tensor, start: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The second phase: gradients for the decoder, from likeness and from a critic, which learns too.
+    def _encoded(self, x: Tensor, start: int) -> tuple[Tensor, Tensor]:
+        """mu, logvar of the samples from `start`, by the frozen encoder: looked up, or of a stream computed."""
+        if self.args.stream:
+            with self.accelerator.autocast():
+                return tuple(encoded.cpu() for encoded in self.ema.encode(x))
+        index, mirrored, _ = self.samples.which(start, len(x))
+        return tuple(encoded[mirrored.long(), index] for encoded in (self.mu, self.logvar))
 
-        Half as many random dogs as reconstructions; the two gradients meet at the pictures.
+    def _realism(self, x: Tensor, eps: Tensor, start: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The second phase: the decoder's loss, from likeness and from a critic, which is to learn too.
+
+        As many random dogs as reconstructions, half of them at temperature 1 and the others between the mean dog
+        and there: where nobody asked the decoder for pictures, it fills them with screens and stripes. The
+        encoder's noise is halved: the decoder still hears of each dog's neighbourhood, and sees more of the dog.
         """
-        features = self.loss.features(x)
-        generator = torch.Generator().manual_seed(self.seed * 32_452_843 + start)
-        c = torch.randn(len(x) // 2, self.config.latent_dim, generator=generator)
+        mu, logvar = self._encoded(x, start)
+        seed = self.seed * 32_452_843 + start
+        generator = torch.Generator().manual_seed(seed)
+        temperature = (2 * torch.rand(len(x), 1, generator=generator)).clamp(max=1)
+        drawn = torch.lerp(self.prior.mean, self.prior.sample(len(x), seed=seed), temperature)
+        z = torch.cat([reparametrize(mu, logvar, eps.cpu() / 2), drawn])
         with self.accelerator.autocast():
-            x_hat, mu, logvar = self.vae(x, eps, features, self.prior.from_coordinates(c).to(x.device))
-        pictures = x_hat.detach().float().requires_grad_()
-        shift = self.samples.shift(self.images, PerceptualLoss.REACH)
-        total, parts = self.loss(x, pictures[: len(x)], mu, logvar, 1.0, shift)
-        realism, critic = self.critic.judge(x, pictures, generator)
+            pictures = self.accelerator.unwrap_model(self.vae).decoder(z.to(x.device)).float()
+        verdict = self.critic.judge(x, pictures, generator)
+        likeness, parts = self.loss.coarse(x, pictures[: len(x)], verdict.real, [f[: len(x)] for f in verdict.seen])
         ramp = min(1.0, (self.images - self.second_from) / self.recipe.realism_warmup)
-        gradient, scale = image_gradient(pictures, len(x), total, realism, ramp * self.recipe.realism_weight)
-        self.accelerator.backward(x_hat, gradient=gradient.to(x_hat.dtype))
-        self.critic.learn(critic)
-        return total + realism, parts | {"realism": realism, "critic": critic, "lambda": scale}
+        total = likeness + ramp * self.recipe.realism_weight * verdict.realism
+        return total, parts | {"realism": verdict.realism, "critic": self.critic.loss.detach()}
 
     def _skip(self, buffers: list[Tensor]) -> None:
         self.skipped_steps += 1
@@ -280,9 +289,10 @@ class Run:
 
     def save(self) -> None:
         """The checkpoint, then the weights. A full disk leaves the former ones."""
+        stream = gather_object([self.samples.state]) if self.args.stream else None
         if not self.accelerator.is_main_process:
             return
-        facts = {"images": self.images, "minutes": self.minutes, "total": self.total}
+        facts = {"stream": stream, "images": self.images, "minutes": self.minutes, "total": self.total}
         facts |= {"second_from": self.second_from, "realism": self.recipe.realism_share}
         facts |= {"skipped_steps": self.skipped_steps, "config": self.config.to_json(), "seed": self.seed}
         try:

@@ -9,12 +9,21 @@ from pathlib import Path
 
 import gradio as gr
 
-from model.images import PhotoError
+from model.images import PhotoError, open_photo
 from model.studio import LatentError, Studio
 
 from .worker import Busy, Worker
 
+NUMBERS = {"type": "array", "items": {"type": "number"}}
 MAX_DOGS, MAX_FRAMES, MAX_LATENT_BYTES = 64, 60, 100_000
+
+
+def latent_input() -> gr.JSON:
+    """gr.JSON that says what it takes: its own schema is one that MCP clients refuse."""
+    fields = {"format": {"type": "number"}, "weights": {"type": "string"}, "z": NUMBERS}
+    component = gr.JSON()  # not a class of our own, for which Gradio would write a file beside this one
+    component.api_info = lambda: {"anyOf": [NUMBERS, {"type": "object", "properties": fields}]}
+    return component
 
 
 def build_api(studio: Studio, worker: Worker) -> None:
@@ -71,10 +80,10 @@ def build_api(studio: Studio, worker: Worker) -> None:
         return await run(lambda: studio.draw(parse(latent)[None])[0])
 
     async def reconstruct(photo: str):
-        """Encodes a photo of a dog's head and decodes it again.
+        """Finds the dog's head in a photo, encodes it and decodes it again.
 
         Args:
-            photo: a picture file, at most 25 MB; its middle square is used.
+            photo: a picture file, at most 25 MB; the dog's head is looked for and cut out.
         Returns:
             The crop, the reconstruction, its PSNR in dB, and the latent.
         """
@@ -82,7 +91,8 @@ def build_api(studio: Studio, worker: Worker) -> None:
         def work():
             if not photo:
                 raise PhotoError("No photo arrived; please send one.")
-            seen = studio.reconstruct(photo)
+            opened = open_photo(photo)
+            seen = studio.reconstruct(studio.finder.crop(opened) if studio.finder else opened)
             return seen.crop, seen.picture, round(seen.psnr, 2), studio.to_json(seen.z)
 
         return await run(work)
@@ -108,13 +118,14 @@ def build_api(studio: Studio, worker: Worker) -> None:
 
     with gr.Row(visible=False):
         numbers = [gr.Number() for _ in range(3)]
-        latents = [gr.JSON() for _ in range(2)]
+        latents = [latent_input() for _ in range(2)]
+        many_latents = gr.JSON()
         photo, gif = gr.File(type="filepath"), gr.File()
         pictures = gr.Gallery(format="png")
         images = [gr.Image(format="png") for _ in range(2)]
         button = gr.Button()
     limits = {"api_visibility": "public", "concurrency_id": "api", "concurrency_limit": 4}
-    button.click(sample, numbers, [pictures, latents[0]], api_name="sample", **limits)
+    button.click(sample, numbers, [pictures, many_latents], api_name="sample", **limits)
     button.click(decode, latents[0], images[0], api_name="decode", **limits)
     button.click(reconstruct, photo, [*images, numbers[0], latents[0]], api_name="reconstruct", **limits)
     button.click(morph, [*latents, numbers[0]], [gif, pictures], api_name="morph", **limits)

@@ -39,6 +39,7 @@ async function showReconstructions(crop) {
 
 async function showSamples(seed) {
   const answer = await ask(() => server.samples(seed));
+  for (const part of element.querySelectorAll(".before")) part.hidden = !answer?.["dogvae before"];
   for (const [row, pictures] of Object.entries(answer ?? {})) {
     find(`[data-row="${row}"]`).replaceChildren(...pictures.map((src) => {
       const image = new Image();

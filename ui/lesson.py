@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import gradio as gr
+from PIL import Image
 
 from model.studio import Studio
 
-from .pad import photo_bytes
+from .photo import photo_bytes
 from .worker import Worker, data_url
 
 HERE = Path(__file__).parent
@@ -15,6 +16,8 @@ DRAWN = 6  # random dogs a row
 
 def build_lesson(studios: dict[str, Studio], worker: Worker, example: Path) -> gr.HTML:
     """studios: for "autoencoder", "classic" and "dogvae"; example: the dog that stands in for a photo."""
+    before = first_phase(studios["dogvae"], example.parent)
+    after = studios["dogvae"].draw(studios["dogvae"].sample(DRAWN, 1.0, seed=0)) if before else []
 
     def see(upload: object) -> dict:
         """One photo through every model."""
@@ -33,11 +36,13 @@ def build_lesson(studios: dict[str, Studio], worker: Worker, example: Path) -> g
     def draw(request: object) -> dict:
         """Random dogs of every model, from the bell curve and from the Gaussian fitted to its latents of real dogs."""
         seed = request if isinstance(request, int) and 0 <= request < 2**31 else 0
-        rows = [(name, prior) for prior in ("normal", "fitted") for name in studios]
-        return {
-            f"{name} {prior}": [data_url(p) for p in studios[name].draw(studios[name].sample(DRAWN, 1.0, seed, prior))]
-            for name, prior in rows
+        rows = {
+            f"{name} {prior}": studio.draw(studio.sample(DRAWN, 1.0, seed, prior))
+            for prior in ("normal", "fitted")
+            for name, studio in studios.items()
         }
+        rows |= {"dogvae before": before, "dogvae after": after} if before else {}
+        return {row: [data_url(picture) for picture in pictures] for row, pictures in rows.items()}
 
     async def reconstructions(upload):
         return await worker.answer(see, upload)
@@ -54,3 +59,12 @@ def build_lesson(studios: dict[str, Studio], worker: Worker, example: Path) -> g
         apply_default_css=False,
         elem_id="lesson",
     )
+
+
+def first_phase(studio: Studio, assets: Path) -> list[Image.Image]:
+    """The dogs of seed 0 as they looked before the second phase (training.examples); none for other weights."""
+    path = assets / f"first-phase-{studio.vae.weights_id}.webp"
+    if not path.is_file():
+        return []
+    strip = Image.open(path).convert("RGB")
+    return [strip.crop((x, 0, x + strip.height, strip.height)) for x in range(0, strip.width, strip.height)]

@@ -1,22 +1,32 @@
-// From a moved number to a new picture; one script with pad.js, which holds the dog and its sliders.
+// From a moved number to a new picture; the first part of one script (ui/pad.py), whose pad.js holds the dog.
 // A few requests on the way, numbered. The newest move wins; an answer older than what is shown is dropped;
 // when the moves stop, a lossless picture of the last one follows.
 
-const REST_MS = 140, RETRY_MS = 1500;
-let sent = 0, shown = 0, onTheWay = 0, roundTrip = 40, wanted = null, restTimer = null;
+const REST_MS = 140, RETRY_MS = 1500, LOST_MS = 10000;
+const PAGE = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
+let sent = 0, shown = 0, moving = 0, network = 10, wanted = null, restTimer = null;
 
-const limit = () => Math.min(4, Math.max(1, Math.ceil(roundTrip / 45)));
+// How many moves may be on the way: `network` is the time outside the server, since more requests help against a slow
+// network, but not against a slow server or a crowd. A picture at rest holds up no move.
+const limit = () => Math.min(4, 1 + Math.round(network / 45));
 
 function moved() {
   dog.settled = false;
+  if (!find("#message").classList.contains("problem")) say("");
   wanted = { still: false };
   clearTimeout(restTimer);
-  restTimer = setTimeout(() => { wanted = { still: true }; pump(); }, REST_MS);
+  restTimer = setTimeout(comeToRest, REST_MS);
+  pump();
+}
+
+function comeToRest() {
+  if (moving) restTimer = setTimeout(comeToRest, REST_MS); // a slow server has enough to do with the moves
+  else wanted = { still: true };
   pump();
 }
 
 function pump() {
-  while (wanted && onTheWay < limit()) {
+  while (wanted && moving < limit()) {
     const still = wanted.still;
     wanted = null;
     request(still);
@@ -25,21 +35,31 @@ function pump() {
 
 async function request(still) {
   const number = ++sent, began = performance.now(), edit = dog.edit;
-  onTheWay++;
+  moving += still ? 0 : 1;
   try {
-    const answer = await server.move({ space: dog.space, values: values(), still });
-    if (answer.error && !answer.busy) return refuse(answer.error);
+    const values = dog.space === "map" ? dog.place : numbers();
+    const move = { page: PAGE, number, weights: facts.weights, space: dog.space, values, still };
+    const answer = await inTime(server.move(move));
+    if (answer.dropped) return; // the server has a newer one of this page
+    if (answer.error && !answer.busy) return edit === dog.edit && refuse(answer.error);
     if (answer.error) throw Object.assign(new Error(answer.error), { sentence: answer.error });
-    roundTrip += 0.2 * (performance.now() - began - roundTrip);
+    network += 0.2 * (performance.now() - began - answer.took - network);
     if (number > shown && edit === dog.edit) accept(answer, number, still);
   } catch (error) {
     say(error.sentence ?? "The server does not answer just now; your dog is kept, and the page tries again.", true);
     await new Promise((wait) => setTimeout(wait, RETRY_MS));
-    wanted ??= { still: true };
+    if (!dog.settled) wanted ??= { still: true };
   } finally {
-    onTheWay--;
+    moving -= still ? 0 : 1;
     pump();
   }
+}
+
+// A network that was cut may leave an answer hanging for minutes.
+function inTime(answer) {
+  let timer;
+  const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error("no answer in time")), LOST_MS); });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
 
 // Numbers that the server will not draw: back to the last that it did.
@@ -52,11 +72,12 @@ function accept(answer, number, still) {
   shown = number;
   find("#dog img").src = answer.picture;
   if (find("#message").classList.contains("problem")) say("");
-  if (still && number === sent) {
-    if (dog.space === "raw") dog.c = answer.c; // the numbers that the sliders moved stay as they are
-    else dog.latent = answer.latent;
-    rest();
-  }
+  if (!still || number !== sent || wanted) return;
+  // The numbers that were moved stay as they are; the others follow.
+  if (dog.space !== "directions") dog.c = answer.c;
+  if (dog.space !== "raw") dog.latent = answer.latent;
+  if (dog.space === "map") dog.space = "directions";
+  rest();
 }
 
 function rest() {

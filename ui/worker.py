@@ -1,23 +1,32 @@
-"""One thread does all inference, and whatever goes wrong becomes a sentence."""
+"""One thread does all inference; it is shared fairly, and whatever goes wrong becomes a sentence."""
 
 import asyncio
 import base64
 import logging
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 
+import gradio as gr
 from PIL import Image
 
-from model.images import PhotoError
+from model.images import PhotoError, to_file
 from model.studio import LatentError, jpeg, png
 
-MAX_WAITING = 32  # requests, each with up to 25 MB; a page has at most four on the way
+MAX_WAITING = 32  # requests, each with up to 25 MB
+MAX_PAGES = 512  # with a move that waits: one for each page
+LOOK_S = 0.5  # how often a request that waits looks whether its page is still open
 
 log = logging.getLogger("dogvae")
 
 
 class Busy(RuntimeError):
     """Too many requests are waiting."""
+
+
+class Gone(RuntimeError):
+    """The page that asked was closed."""
 
 
 class Worker:
@@ -27,30 +36,106 @@ class Worker:
         self.pool = ThreadPoolExecutor(1, "inference")
         self.waiting = 0
 
-    async def run(self, function: Callable, *args):
-        """The result of function(*args). Raises Busy at once where too many wait."""
+    async def run(self, function: Callable, *args, request: gr.Request | None = None):
+        """The result of function(*args). Raises Busy at once where too many wait, Gone if the page is closed first."""
         if self.waiting >= MAX_WAITING:
             raise Busy("Many visitors are drawing dogs just now; please try again in a moment.")
+        if request is not None and await request.is_disconnected():
+            raise Gone
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.pool, function, *args)
+            return await unless_gone(self.pool.submit(function, *args), request)
         finally:
             self.waiting -= 1
 
-    async def answer(self, function: Callable, *args) -> dict:
+    async def answer(self, function: Callable, *args, request: gr.Request | None = None) -> dict:
         """As `run`, for the page: what went wrong comes back as {"error": sentence}."""
+        return await sentence(self.run(function, *args, request=request))
+
+
+class Moves:
+    """The live moves of all pages on the worker's one thread: a crowd gets slower, and each page as slow as the others.
+
+    Of each page only the newest move waits; the one that it overtakes is answered with {"dropped": True}, and
+    keeps its place in the queue for the newer one. Up to `most` pages are drawn in one batch, which costs
+    about half as much a picture as one by one.
+    """
+
+    def __init__(self, worker: Worker, draw: Callable[[list], list[dict]], most: int = 8):
+        self.worker, self.draw, self.most = worker, draw, most
+        self.waiting: dict[str, tuple[int, object, Future, float]] = {}  # page -> its newest move, longest wait first
+        self.lock = Lock()
+
+    async def answer(self, page: str, number: int, move: object, request: gr.Request | None = None) -> dict:
+        """The picture of a move, or {"dropped": True} where a move of a higher number of the same page is known."""
+        future: Future = Future()
+        with self.lock:
+            if page not in self.waiting and len(self.waiting) >= MAX_PAGES:
+                return {"error": "Many visitors are drawing dogs just now; the page tries again.", "busy": True}
+            known = self.waiting.get(page)
+            if known and known[0] > number:  # the network changed their order
+                return {"dropped": True}
+            self.waiting[page] = (number, move, future, time.perf_counter())
+        if known:  # its turn in the pool now serves this one
+            known[2].set_result({"dropped": True})
+        else:
+            self.worker.pool.submit(self._serve)
+        return await sentence(unless_gone(future, request))
+
+    def _serve(self) -> None:
+        with self.lock:
+            pages = list(self.waiting)[: self.most]
+            batch = [self.waiting.pop(page) for page in pages]
+        batch = [entry for entry in batch if entry[2].set_running_or_notify_cancel()]  # without those of closed pages
+        if not batch:  # an earlier turn took them along
+            return
         try:
-            return await self.run(function, *args)
-        except (PhotoError, LatentError) as error:
-            return {"error": str(error)}
-        except Busy as error:
-            return {"error": str(error), "busy": True}  # the page asks again
-        except Exception:
-            log.exception("a request of the page failed")
-            return {"error": "Something went wrong on the server; please try again."}
+            answers = self.draw([move for _, move, _, _ in batch])
+            now = time.perf_counter()
+            for (_, _, future, since), answer in zip(batch, answers):
+                took = {} if "error" in answer else {"took": round(1e3 * (now - since))}  # ms; the rest is network
+                future.set_result(answer | took)
+        except Exception as error:
+            for _, _, future, _ in batch:
+                if not future.done():
+                    future.set_exception(error)
+
+
+async def unless_gone(future: Future, request: gr.Request | None):
+    """The future's result; if the page of the request is closed first, the work is not begun and Gone is raised."""
+    result = asyncio.wrap_future(future)
+    while request is not None:
+        done, _ = await asyncio.wait([result], timeout=LOOK_S)
+        if done:
+            break
+        if await request.is_disconnected():
+            result.cancel()
+            raise Gone
+    return await result
+
+
+async def sentence(work) -> dict:
+    """What went wrong as {"error": sentence}, with "busy" where the page does well to ask again."""
+    try:
+        return await work
+    except Gone:
+        return {"dropped": True}
+    except (PhotoError, LatentError) as error:
+        return {"error": str(error)}
+    except Busy as error:
+        return {"error": str(error), "busy": True}
+    except Exception:
+        log.exception("a request of the page failed")
+        return {"error": "Something went wrong on the server; please try again."}
 
 
 def data_url(picture: Image.Image, still: bool = True) -> str:
     """A lossless PNG for a picture that stays, a small JPEG for one that is replaced in a moment."""
     data, kind = (png(picture), "png") if still else (jpeg(picture), "jpeg")
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def thumbnail_url(picture: Image.Image, side: int) -> str:
+    """A small WebP, about 1 kB at 64 pixels."""
+    small = picture.resize((side, side), Image.Resampling.LANCZOS)
+    return f"data:image/webp;base64,{base64.b64encode(to_file(small, 'WEBP', quality=82)).decode()}"

@@ -1,0 +1,35 @@
+"""One step of training in this process, and what it was: `python -m tests.gradients OUT ARGUMENTS OF TRAINING`.
+
+Started by torchrun, each process writes OUT/RANK.safetensors: its gradients, and the samples that it took.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from model import PRESETS
+from tests.tiny import TINY_PRESETS, TINY_RECIPE
+from training.recipe import RECIPES
+from training.run import Run
+from training.train import parse
+
+
+def main() -> None:
+    out, arguments = Path(sys.argv[1]), sys.argv[2:]
+    PRESETS.update(TINY_PRESETS)
+    RECIPES.update(dict.fromkeys(TINY_PRESETS, TINY_RECIPE))
+    run, taken = Run(parse(arguments)), []
+    batch = run.samples.batch
+    run.samples.batch = lambda start, count: taken.extend(range(start, start + count)) or batch(start, count)
+    run.step()
+    gradients = {name: p.grad.contiguous() for name, p in run.vae.named_parameters() if p.grad is not None}
+    facts = {"taken": taken, "processes": run.accelerator.num_processes, "pid": os.getpid()}
+    save_file(gradients, out / f"{run.accelerator.process_index}.safetensors", {"facts": json.dumps(facts)})
+    run.accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main()

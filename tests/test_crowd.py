@@ -1,0 +1,133 @@
+"""Many visitors on one inference thread: served in turn, each its own dog, the newest of its moves first."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from training.bench_page import all_visitors
+from ui.worker import MAX_WAITING, Busy, Gone, Moves, Worker
+
+
+def apart(work):
+    """Its result, in a thread of its own: in this one the browser's loop may be running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result(120)
+
+
+class Page:
+    """Stands for the request of a page that was closed, as Starlette tells it."""
+
+    def __init__(self, closed: bool):
+        self.closed = closed
+
+    async def is_disconnected(self) -> bool:
+        return self.closed
+
+
+class Held:
+    """A worker whose thread is held until `release`, and moves on it that note what was drawn together."""
+
+    def __init__(self):
+        self.worker, self.gate, self.batches = Worker(), threading.Event(), []
+        self.moves = Moves(self.worker, self.draw)
+        self.worker.pool.submit(self.gate.wait, 30)
+
+    def draw(self, batch: list) -> list[dict]:
+        self.batches.append(batch)
+        return [{"picture": move} for move in batch]
+
+
+async def begun(*work) -> list[asyncio.Task]:
+    tasks = [asyncio.ensure_future(one) for one in work]
+    await asyncio.sleep(0.05)
+    return tasks
+
+
+def test_of_each_page_only_the_newest_move_is_drawn():
+    async def run():
+        held = Held()
+        tasks = await begun(*(held.moves.answer("a", n, f"a{n}") for n in range(1, 5)), held.moves.answer("b", 1, "b1"))
+        held.gate.set()
+        return held, await asyncio.gather(*tasks)
+
+    held, answers = apart(run())
+    assert answers[:3] == [{"dropped": True}] * 3
+    assert [a["picture"] for a in answers[3:]] == ["a4", "b1"]
+    assert held.batches == [["a4", "b1"]]  # and in one batch
+
+
+def test_a_move_that_the_network_brings_late_does_not_replace_a_newer_one():
+    async def run():
+        held = Held()
+        newer, late = await begun(held.moves.answer("a", 2, "a2"), held.moves.answer("a", 1, "a1"))
+        held.gate.set()
+        return await asyncio.gather(newer, late)
+
+    newer, late = apart(run())
+    assert newer["picture"] == "a2" and late == {"dropped": True}
+
+
+def test_a_page_that_sends_much_waits_no_less_than_the_others():
+    async def run():
+        held = Held()
+        tasks = await begun(*(held.moves.answer(f"page {i}", 1, i) for i in range(20)))
+        tasks += await begun(*(held.moves.answer("page 0", n, 0) for n in range(2, 200)))
+        held.gate.set()
+        await asyncio.gather(*tasks)
+        return held
+
+    held = apart(run())
+    assert [len(batch) for batch in held.batches] == [8, 8, 4]
+    assert sum(held.batches, []) == list(range(20))
+
+
+def test_what_a_closed_page_asked_for_is_not_done():
+    async def run():
+        held, done = Held(), []
+        closed, open_ = Page(closed=True), Page(closed=False)
+        tasks = await begun(
+            held.moves.answer("closed", 1, "closed", closed),
+            held.moves.answer("open", 1, "open", open_),
+            held.worker.run(done.append, "closed", request=closed),
+            held.worker.run(done.append, "open", request=open_),
+        )
+        await asyncio.wait(tasks[::2], timeout=10)
+        assert tasks[0].result() == {"dropped": True}
+        with pytest.raises(Gone):
+            tasks[2].result()
+        held.gate.set()
+        await asyncio.gather(tasks[1], tasks[3])
+        return held.batches, done
+
+    assert apart(run()) == ([["open"]], ["open"])
+
+
+def test_too_many_requests_get_a_sentence_at_once():
+    async def run():
+        held = Held()
+        tasks = await begun(*(held.worker.run(len, "x") for _ in range(MAX_WAITING)))
+        with pytest.raises(Busy, match="try again"):
+            await held.worker.run(len, "x")
+        assert (await held.worker.answer(len, "x"))["busy"]
+        held.gate.set()
+        return await asyncio.gather(*tasks)
+
+    assert apart(run()) == [1] * MAX_WAITING
+
+
+def test_a_batch_that_fails_answers_everyone():
+    async def run():
+        worker = Worker()
+        moves = Moves(worker, lambda batch: 1 / 0)
+        return await asyncio.gather(*(moves.answer(f"page {i}", 1, i) for i in range(3)))
+
+    assert all("went wrong" in answer["error"] for answer in apart(run()))
+
+
+def test_twenty_visitors_each_see_their_own_dog(server):
+    seen = apart(all_visitors(server.url, seconds=3))
+    assert len(seen) == 20
+    assert sum(one["errors"] for one in seen) == 0
+    assert all(one["pictures"] > 0 and one["last"] and one["own"] for one in seen)

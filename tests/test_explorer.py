@@ -1,0 +1,353 @@
+"""Each ability of the pad, in a real browser: at both widths, light and dark. The tests of a kind share a page."""
+
+import re
+
+import av
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+
+from tests.serving import DESKTOP, PHONE, ROOT, visit
+from tests.test_page import distance, draw, message, move, picture
+
+KINDS = {
+    "desktop-light": (DESKTOP, "light"),
+    "phone-dark": (PHONE, "dark"),
+    "desktop-dark": (DESKTOP, "dark"),
+    "phone-light": (PHONE, "light"),
+}
+SLIDER = "#latents input[type=range]"
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def shared(request, browser, server):
+    size, theme = KINDS[request.param]
+    page = visit(browser, f"{server.url}/?__theme={theme}", size, own=server.url)
+    page.kind = request.param
+    yield page
+    trouble = page.trouble
+    page.close()
+    assert trouble == []
+
+
+@pytest.fixture
+def pad(shared):
+    """The shared page as a visitor finds it: seed 27, nothing locked, kept or mixed."""
+    tab(shared, "Sliders")
+    shared.fill("#filter", "")
+    for button in ("#reset-mix", "#reset-favourites"):
+        shared.evaluate(f"document.querySelector('{button}').click()")
+    for lock in shared.locator(".lock input:checked").all():
+        lock.evaluate("box => box.click()")
+    slide(shared, "#seed", 27)
+    shared.wait_for_function("document.querySelector('#message').textContent.includes('Seed 27:')")
+    picture(shared)
+    return shared
+
+
+def tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def values(page) -> list[float]:
+    return [float(v) for v in page.locator(SLIDER).evaluate_all("all => all.map(one => one.value)")]
+
+
+def slide(page, selector: str, value: float) -> None:
+    page.locator(selector).evaluate(
+        """(input, value) => {
+            input.value = value;
+            for (const kind of ['input', 'change']) input.dispatchEvent(new Event(kind));
+        }""",
+        value,
+    )
+
+
+def until_changed(page, before: str) -> str:
+    page.wait_for_function("before => document.querySelector('#dog img').src !== before", arg=before)
+    return picture(page)
+
+
+def thumbs(page, box: str, count: int):
+    page.wait_for_function(f"document.querySelectorAll('{box} img').length === {count}")
+    page.wait_for_function(f"!document.querySelector('{box}').hasAttribute('aria-busy')")
+    return page.locator(f"{box} button:has(img)")
+
+
+def click_in(page, selector: str, x: float, y: float) -> None:
+    page.locator(selector).scroll_into_view_if_needed()
+    box = page.locator(selector).bounding_box()
+    page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+
+def test_sliders_are_ordered_by_effect_and_can_be_found(pad):
+    shares = [float(s.split()[0]) for s in pad.locator("#latents small").all_inner_texts()]
+    assert len(shares) == 12 and shares == sorted(shares, reverse=True)
+    pad.click("#next")
+    name = pad.locator("#latents .name").first.evaluate("node => node.firstChild.textContent")
+    pad.fill("#filter", f" {name.upper()} ")
+    assert name in pad.locator("#latents .name").first.inner_text()
+    pad.fill("#filter", "no such slider")
+    assert pad.locator(SLIDER).count() == 0 and "No slider" in pad.inner_text(".hint")
+    pad.fill("#filter", "")
+    assert pad.inner_text("#page") == "1–12 of 256"
+
+
+def test_a_locked_slider_keeps_its_value(pad):
+    slide(pad, f"{SLIDER} >> nth=1", -2.5)
+    picture(pad)
+    pad.locator(".lock input").nth(1).evaluate("box => box.click()")
+    before, shown = values(pad), pad.get_attribute("#dog img", "src")
+    pad.click("#random")
+    until_changed(pad, shown)
+    after = values(pad)
+    assert after[1] == before[1] == -2.5 and sum(a != b for a, b in zip(after, before)) > 8
+    assert "locked" in message(pad)
+    pad.click("#undo")
+    pad.click("#undo")
+    assert values(pad) == before and not pad.locator(".lock input").nth(1).is_checked()
+
+
+def test_home_is_the_mean_dogs_value(pad):
+    before = picture(pad)
+    pad.locator(SLIDER).first.focus()
+    pad.keyboard.press("Home")
+    assert values(pad)[0] == 0
+    assert until_changed(pad, before)
+    pad.keyboard.press("Control+z")
+    assert picture(pad) == before
+
+
+def test_similar_dogs(pad):
+    before = picture(pad)
+    tab(pad, "Similar")
+    offered = thumbs(pad, "#near", 8)
+    pictures = offered.locator("img").evaluate_all("all => all.map(one => one.src)")
+    assert len(set(pictures)) == 8
+    offered.nth(3).click()
+    after = until_changed(pad, before)
+    assert 1 < distance(before, after) < 60
+    round_the_new_dog = "old => document.querySelector('#near img').src !== old"
+    pad.wait_for_function(round_the_new_dog, arg=pictures[0])
+    pad.click("#reset-similar")
+    assert picture(pad) == before
+    pad.click("#undo")
+    assert picture(pad) == after
+
+
+def test_the_plane_moves_two_directions(pad):
+    before = picture(pad)
+    tab(pad, "Plane")
+    pad.wait_for_function("document.querySelectorAll('#plane .grid img').length === 25")
+    pad.select_option("#across", "2")
+    pad.select_option("#up", "4")
+    start = values(pad)
+    click_in(pad, "#plane", 0.75, 0.25)
+    after = until_changed(pad, before)
+    moved = values(pad)
+    assert moved[2] == pytest.approx(1.5, abs=0.08) and moved[4] == pytest.approx(1.5, abs=0.08)
+    assert [v for i, v in enumerate(moved) if i not in (2, 4)] == [v for i, v in enumerate(start) if i not in (2, 4)]
+    pad.locator("#plane").focus()
+    pad.keyboard.press("ArrowLeft")
+    until_changed(pad, after)
+    assert values(pad)[2] == pytest.approx(1.25, abs=0.08)
+    pad.click("#reset-plane")
+    assert picture(pad) == before and pad.input_value("#across") == "0"
+
+
+def test_the_map_goes_anywhere(pad):
+    before = picture(pad)
+    tab(pad, "Map")
+    pad.wait_for_function("document.querySelector('#map img').naturalWidth > 600", timeout=60_000)
+    click_in(pad, "#map", 0.2, 0.5)
+    light = until_changed(pad, before)
+    click_in(pad, "#map", 0.9, 0.9)
+    other = until_changed(pad, light)
+    assert distance(light, other) > 2
+    pad.click("#undo")
+    assert picture(pad) == light
+    pad.click("#redo")
+    assert distance(picture(pad), other) < 2
+    pad.click("#reset-map")
+    assert picture(pad) == before
+    pad.locator("#map").focus()
+    pad.keyboard.press("ArrowRight")
+    assert until_changed(pad, before)
+
+
+def fill(page, slot: str, what: str) -> None:
+    """Chooses a dog for a slot of the mixer."""
+    caption = f"[data-slot={slot}] figcaption"
+    before = page.inner_text(caption)
+    page.select_option(f"[data-slot={slot}] select", what)
+    page.wait_for_function(f"before => document.querySelector('{caption}').textContent !== before", arg=before)
+
+
+def slot(page, name: str) -> str:
+    return page.get_attribute(f"[data-slot={name}] img", "src")
+
+
+def test_a_photo_fills_a_slot(pad, tmp_path):
+    tab(pad, "Mix")
+    pad.wait_for_function("!document.querySelector('#morph').disabled")
+    with pad.expect_file_chooser() as chooser:
+        pad.select_option("[data-slot=b] select", "photo")
+    before = slot(pad, "b")
+    chooser.value.set_files(ROOT / "assets" / "dog-3.png")
+    pad.wait_for_function("document.querySelector('[data-slot=b] figcaption').textContent === 'your photo'")
+    assert slot(pad, "b") != before
+    (tmp_path / "empty.png").write_bytes(b"")
+    with pad.expect_file_chooser() as chooser:
+        pad.select_option("[data-slot=a] select", "photo")
+    chooser.value.set_files(tmp_path / "empty.png")
+    pad.wait_for_function("document.querySelector('#message').textContent.startsWith('The file is empty')")
+
+
+def test_morph_leads_from_a_to_b(pad, tmp_path):
+    before = picture(pad)
+    tab(pad, "Mix")
+    pad.wait_for_function("!document.querySelector('#morph').disabled")
+    pad.fill("#slot-seed", "5")
+    fill(pad, "b", "seed")
+    assert slot(pad, "a") == before
+    slide(pad, "#morph", 0.5)
+    middle = until_changed(pad, before)
+    slide(pad, "#morph", 1)
+    end = until_changed(pad, middle)
+    assert distance(end, slot(pad, "b")) < 1.5 < distance(middle, slot(pad, "b"))
+    pad.click("#play")
+    until_played = "old => document.querySelector('#dog img').src !== old"
+    pad.wait_for_function(until_played, arg=end)
+    assert pad.inner_text("#play") == "Stop"
+    pad.click("#play")
+    picture(pad)
+    if pad.kind == "desktop-light":
+        films = {}
+        for kind in ("gif", "mp4"):
+            with pad.expect_download(timeout=60_000) as download:
+                pad.click(f"#{kind}")
+            films[kind] = tmp_path / f"dogs.{kind}"
+            download.value.save_as(films[kind])
+        assert Image.open(films["gif"]).n_frames == 70
+        with av.open(films["mp4"]) as film:
+            assert sum(1 for _ in film.decode(video=0)) == 70
+    pad.click("#reset-mix")
+    assert picture(pad) == before and pad.is_disabled("#morph")
+
+
+def test_likeness_and_puppies(pad):
+    before = picture(pad)
+    tab(pad, "Mix")
+    pad.wait_for_function("!document.querySelector('#like').disabled")
+    pad.click("#breed")
+    thumbs(pad, "#puppies", 8).nth(2).click()
+    assert until_changed(pad, before)
+    pad.click("#undo")
+    assert picture(pad) == before
+    slide(pad, "#like", 1)
+    like_b = until_changed(pad, before)
+    assert distance(like_b, slot(pad, "b")) < distance(before, slot(pad, "b"))
+    pad.fill("#slot-seed", "2")  # the same dog as B: more and less of it is nothing
+    fill(pad, "c", "seed")
+    slide(pad, "#like", 0.9)
+    assert distance(until_changed(pad, like_b), before) < 1.5
+
+
+def test_favourites_stay_in_the_browser(pad, tmp_path):
+    before = picture(pad)
+    tab(pad, "Kept")
+    pad.click("#keep")
+    thumbs(pad, "#favourites", 1)
+    draw(pad, 28)
+    pad.click("#keep")
+    thumbs(pad, "#favourites", 2)
+    pad.reload()
+    pad.wait_for_selector(SLIDER)
+    draw(pad, 29)
+    tab(pad, "Kept")
+    shown = picture(pad)
+    thumbs(pad, "#favourites", 2).first.click()
+    assert distance(until_changed(pad, shown), before) < 1.5
+    with pad.expect_download() as download:
+        pad.click("#sheet")
+    download.value.save_as(tmp_path / "sheet.png")
+    assert Image.open(tmp_path / "sheet.png").size == (256, 128)
+    pad.locator("#favourites .remove").first.click()
+    thumbs(pad, "#favourites", 1)
+    pad.click("#undo")
+    thumbs(pad, "#favourites", 2)
+    pad.click("#reset-favourites")
+    pad.wait_for_selector("#no-favourites:visible")
+
+
+def link(page) -> str:
+    page.click("#link")
+    page.wait_for_function("document.querySelector('#message').textContent.includes('The link to this dog')")
+    return page.evaluate("location.href")
+
+
+def test_a_link_brings_the_very_dog_to_another_computer(pad, browser, server):
+    drawn, drawn_link = picture(pad), link(pad)
+    move(pad, 3, -2.5)
+    edited, edited_link = picture(pad), link(pad)
+    assert ".s27t1" in drawn_link and re.search(r"\.z[\w-]{683}$", edited_link)
+    other = visit(browser, drawn_link, DESKTOP, own=server.url)
+    other.wait_for_function("document.querySelector('#message').textContent.includes('draw it again')")
+    assert picture(other) == drawn
+    other.goto(edited_link)  # the same page with another fragment: as when a link is pasted
+    other.wait_for_function("document.querySelector('#message').textContent === 'The dog of the link.'")
+    assert distance(picture(other), edited) < 1.5
+    foreign = re.sub("=.{12}", "=0123456789ab", drawn_link)
+    for broken, sentence in {edited_link[:-9]: "broken", foreign: "another model"}.items():
+        other.goto(broken)
+        other.wait_for_function(f"document.querySelector('#message').textContent.includes('{sentence}')")
+        assert other.locator("#message.problem").count() == 1
+        assert distance(picture(other), edited) < 1.5, "the dog that was there is lost"
+    assert other.trouble == []
+    other.close()
+
+
+def test_fifty_steps_back_and_forth(desktop):
+    for i in range(55):
+        slide(desktop, f"{SLIDER} >> nth={i % 12}", (i % 13) / 3 - 2)
+        desktop.locator(SLIDER).nth(i % 12).dispatch_event("blur")
+    end = picture(desktop)
+    clicks = """(name) => {
+        const button = document.querySelector(name);
+        let count = 0;
+        for (; !button.disabled; count++) button.click();
+        return count;
+    }"""
+    assert desktop.evaluate(clicks, "#undo") == 50
+    assert picture(desktop) != end
+    assert desktop.evaluate(clicks, "#redo") == 50
+    assert picture(desktop) == end
+
+
+def test_favourites_of_another_model_are_kept(desktop):
+    key = "dogvae:favourites:0123456789ab"
+    desktop.evaluate("key => localStorage.setItem(key, JSON.stringify([{ c: [1], picture: 'x' }]))", key)
+    desktop.reload()
+    desktop.wait_for_selector(SLIDER)
+    assert "1 of your favourites" in message(desktop) and "another model" in message(desktop)
+    assert desktop.evaluate("key => localStorage.getItem(key)", key)
+
+
+def test_the_page_is_small(server):
+    """What a visitor downloads of ours: the document, in which the pad, the lesson and the first dog are."""
+    with httpx.stream("GET", server.url, headers={"Accept-Encoding": "gzip"}) as answer:
+        assert answer.headers["content-encoding"] == "gzip"
+        assert sum(len(chunk) for chunk in answer.iter_raw()) < 60_000
+
+
+def test_nothing_serious_for_axe(pad):
+    axe, found = Axe(), {}
+    for name in ("Sliders", "Similar", "Plane", "Map", "Mix", "Kept"):
+        tab(pad, name)
+        pad.wait_for_timeout(300)
+        assert pad.evaluate("document.documentElement.scrollWidth") <= pad.viewport_size["width"], name
+        for problem in axe.run(pad, context="#pad").response["violations"]:
+            if problem["impact"] in ("serious", "critical"):
+                found[f"{name}: {problem['id']}"] = [node["html"][:120] for node in problem["nodes"]]
+    assert found == {}

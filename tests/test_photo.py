@@ -1,0 +1,226 @@
+"""A visitor's photo on the page: the head found in it, or boxed by hand. The real server, a real browser."""
+
+import base64
+import io
+
+import pytest
+from PIL import Image, ImageFilter
+
+from model.finder import crop_box
+from tests.serving import PHONE, QUIET, ROOT, visit
+from training.bench_page import find_browser
+
+DONE = "!['', 'Looking at the photo …'].includes(document.querySelector('#message').textContent)"
+SIZE = (900, 600)
+
+
+def scene(*dogs: tuple[int, int, int, int]) -> Image.Image:
+    """A lawn with dogs drawn by the model on it: (which, left, top, side) of each."""
+    picture = Image.effect_noise(SIZE, 40).convert("RGB").filter(ImageFilter.GaussianBlur(3))
+    picture = Image.blend(picture, Image.new("RGB", SIZE, (70, 120, 50)), 0.7)
+    for which, left, top, side in dogs:
+        dog = Image.open(ROOT / "assets" / f"dog-{which}.png").convert("RGB").resize((side, side))
+        picture.paste(dog, (left, top))
+    return picture
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    made = {
+        "one": scene((5, 60, 40, 300)),
+        "two": scene((5, 40, 40, 300), (1, 520, 200, 300)),
+        "none": scene(),
+        "sideways": scene((5, 60, 40, 300)).transpose(Image.Transpose.ROTATE_90),
+    }
+    for name, picture in made.items():
+        picture.save(folder / f"{name}.png")
+    return {name: folder / f"{name}.png" for name in made}
+
+
+def send(page, path) -> None:
+    page.evaluate("document.querySelector('#message').textContent = ''")
+    page.set_input_files("#upload input[type=file]", path)
+    page.wait_for_function(DONE, timeout=60_000)
+
+
+def after(page, action) -> str:
+    """The crop that the page shows after an action that asks for another one."""
+    before = page.get_attribute("[data-part=crop]", "src")
+    action()
+    page.wait_for_function(
+        f"document.querySelector('[data-part=crop]').src !== {before!r} && {DONE}", timeout=60_000
+    )
+    return page.get_attribute("[data-part=crop]", "src")
+
+
+def crop_of(page) -> Image.Image:
+    data = page.get_attribute("[data-part=crop]", "src").partition(",")[2]
+    return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+
+
+def box_in_photo(page, of: str = "#box") -> tuple[float, ...]:
+    """The box on the page, in pixels of the photo."""
+    box, frame = (page.locator(s).bounding_box() for s in (of, "#photo .frame"))
+    scale = SIZE[0] / frame["width"]
+    x, y = (box["x"] - frame["x"]) * scale, (box["y"] - frame["y"]) * scale
+    return x, y, x + box["width"] * scale, y + box["height"] * scale
+
+
+def same_picture(a: Image.Image, b: Image.Image) -> bool:
+    a, b = (list(p.resize((32, 32)).convert("L").tobytes()) for p in (a, b))
+    return sum(abs(x - y) for x, y in zip(a, b)) / len(a) < 8
+
+
+def middle(page, selector: str) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(page, selector: str, right: float, down: float) -> None:
+    x, y = middle(page, selector)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right / 2, y + down / 2)
+    page.mouse.move(x + right, y + down)
+    page.mouse.up()
+
+
+def test_the_head_is_outlined_and_cut_out(page, photos):
+    send(page, photos["one"])
+    assert page.inner_text("#message") == "The sliders now edit this dog."
+    x0, y0, x1, y1 = box_in_photo(page)
+    assert 60 < (x0 + x1) / 2 < 360 and 40 < (y0 + y1) / 2 < 340 and 120 < x1 - x0 < 340
+    photo = Image.open(photos["one"])
+    assert same_picture(crop_of(page), photo.crop(crop_box(photo.size, (x0, y0, x1, y1))))
+    words = page.inner_text("#reconstruction p")
+    assert "PSNR" in words and "% " in words and "average dog" in words
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert page.trouble == []
+
+
+def test_one_of_two_heads_is_chosen(desktop, photos):
+    send(desktop, photos["two"])
+    assert desktop.inner_text("#message").startswith("2 heads found")
+    other = desktop.locator(".heads button")
+    assert other.count() == 1
+    wanted = box_in_photo(desktop, ".heads button")
+    first = box_in_photo(desktop)
+    after(desktop, other.click)
+    assert box_in_photo(desktop) == pytest.approx(wanted, abs=4)
+    assert box_in_photo(desktop, ".heads button") == pytest.approx(first, abs=4), "the first can be had again"
+    desktop.click("#undo")
+    desktop.wait_for_function("document.querySelector('#message').textContent === 'Undone.'")
+    assert box_in_photo(desktop) == pytest.approx(first, abs=4)
+
+
+def test_the_box_is_moved_and_resized_by_hand(desktop, photos):
+    send(desktop, photos["one"])
+    photo, before = Image.open(photos["one"]), box_in_photo(desktop)
+    after(desktop, lambda: drag(desktop, "#box", 60, 30))
+    moved = box_in_photo(desktop)
+    assert moved[0] > before[0] + 30 and moved[1] > before[1] + 15
+    assert moved[2] - moved[0] == pytest.approx(before[2] - before[0], abs=4)
+    assert same_picture(crop_of(desktop), photo.crop(crop_box(photo.size, moved)))
+    after(desktop, lambda: drag(desktop, "#box i[data-corner=se]", 40, 40))
+    larger = box_in_photo(desktop)
+    assert larger[:2] == pytest.approx(moved[:2], abs=4) and larger[2] > moved[2] + 20
+    after(desktop, lambda: (desktop.focus("#box"), desktop.keyboard.press("ArrowLeft"), desktop.keyboard.press("-")))
+    assert box_in_photo(desktop)[2] < larger[2]
+    assert desktop.trouble == []
+
+
+def test_a_finger_moves_the_box(browser, server, photos):
+    context = browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(server.url)
+    page.wait_for_selector("#latents input[type=range]", timeout=60_000)
+    send(page, photos["one"])
+    page.locator("#photo").scroll_into_view_if_needed()
+    before, (x, y) = box_in_photo(page), middle(page, "#box")
+    session = context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": a, "y": b} for a, b in points]})
+
+    def swipe() -> None:
+        touch("touchStart", (x, y))
+        for step in range(1, 6):
+            touch("touchMove", (x + 12 * step, y + 4 * step))
+        touch("touchEnd")
+
+    after(page, swipe)
+    assert box_in_photo(page)[0] > before[0] + 40
+    context.close()
+
+
+def test_a_photo_is_turned(desktop, photos):
+    send(desktop, photos["sideways"])
+    desktop.click("#turn-right")
+    shown = "document.querySelector('[data-part=photo]')"
+    desktop.wait_for_function(f"{shown}.naturalWidth > {shown}.naturalHeight")
+    desktop.wait_for_function(DONE, timeout=60_000)
+    x0, y0, x1, y1 = box_in_photo(desktop)
+    assert 60 < (x0 + x1) / 2 < 360 and 40 < (y0 + y1) / 2 < 340
+
+
+def test_no_head_says_so_and_leaves_the_choice(page, photos):
+    # The dog that the page opens with is a JPEG until its lossless picture has come.
+    page.wait_for_function("document.querySelector('#dog img').src.startsWith('data:image/png')")
+    before = page.get_attribute("#dog img", "src")
+    send(page, photos["none"])
+    assert "no dog's head" in page.inner_text("#message")
+    assert page.locator("#photo img").is_visible() and page.locator("#reconstruction").is_hidden()
+    assert page.get_attribute("#dog img", "src") == before, "the dog that was there stays"
+    page.click("#anyway")
+    page.wait_for_selector("#reconstruction:not([hidden])", timeout=60_000)
+    photo = Image.open(photos["none"])
+    assert same_picture(crop_of(page), photo.crop((150, 0, 750, 600)))
+    send(page, photos["none"])
+    box = box_in_photo(page)
+    page.click("#use-box")
+    page.wait_for_selector("#reconstruction:not([hidden])", timeout=60_000)
+    assert same_picture(crop_of(page), photo.crop(crop_box(photo.size, box)))
+    assert page.trouble == []
+
+
+def test_before_and_after(desktop, photos):
+    send(desktop, photos["one"])
+    desktop.locator("#wipe").evaluate("e => { e.value = 40; e.dispatchEvent(new Event('input')) }")
+    clip = desktop.locator("[data-part=before]").evaluate("e => getComputedStyle(e).clipPath")
+    assert clip.replace("calc(", "").startswith("inset(0") and "60%" in clip
+    same = "e => e.src === document.querySelector('[data-part=crop]').src"
+    assert desktop.locator("[data-part=before]").evaluate(same)
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_photo_is_dropped_or_pasted(desktop, photos, way):
+    data = base64.b64encode(photos["one"].read_bytes()).decode()
+    desktop.evaluate("document.querySelector('#message').textContent = ''")
+    desktop.evaluate(
+        """([data, way]) => {
+            const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0)), carried = new DataTransfer();
+            carried.items.add(new File([bytes], "dog.png", { type: "image/png" }));
+            const target = document.querySelector("#dog"), how = { bubbles: true, cancelable: true };
+            const event = (kind) => kind === "paste" ? new ClipboardEvent(kind, { ...how, clipboardData: carried })
+                                                     : new DragEvent(kind, { ...how, dataTransfer: carried });
+            for (const kind of way === "paste" ? ["paste"] : ["dragover", "drop"]) target.dispatchEvent(event(kind));
+        }""",
+        [data, way],
+    )
+    desktop.wait_for_function(DONE, timeout=60_000)
+    assert desktop.locator("#box").is_visible() and desktop.locator("#reconstruction").is_visible()
+
+
+def test_a_photo_is_taken_with_the_camera(browser, server):
+    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    filmed = browser.browser_type.launch(executable_path=find_browser(), args=QUIET + fake)
+    page = visit(filmed, server.url, (1280, 900))
+    page.click("#camera")
+    page.wait_for_function("document.querySelector('#webcam video').videoWidth > 0")
+    page.evaluate("document.querySelector('#message').textContent = ''")
+    page.click("#snap")
+    page.wait_for_function(DONE, timeout=60_000)
+    assert "no dog's head" in page.inner_text("#message")  # the fake camera shows a test card
+    assert page.locator("#photo img").is_visible() and page.locator("#webcam").is_hidden()
+    filmed.close()

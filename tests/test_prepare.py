@@ -1,0 +1,170 @@
+"""Any folder of photos into crops: what is kept, what is left out and why, and a run that is killed goes on."""
+
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.tiny import ROOT
+from training import prepare
+from training.data import load_splits
+from training.prepare import SAME, difference_hash
+
+NO_DOG = "No dog's head was found."
+
+
+def scene(which: int, side: int = 260, left: int = 300) -> Image.Image:
+    photo = Image.new("RGB", (700, 450), (60 + 20 * which, 130, 80))
+    photo.paste(dog(which).resize((side, side)), (left, 120))
+    return photo
+
+
+def dog(which: int) -> Image.Image:
+    return Image.open(ROOT / "assets" / f"dog-{which}.png").convert("RGB")
+
+
+def run(photos, out, *more: str) -> list[dict]:
+    prepare.main([str(photos), str(out), "--workers", "1", *more])
+    return lines(out)
+
+
+def lines(out: Path) -> list[dict]:
+    with open(out / "heads.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "holiday" / "day 2").mkdir(parents=True)
+    scene(5).save(folder / "b.jpg", quality=95)
+    scene(1).save(folder / "holiday" / "b.png")
+    scene(3).save(folder / "holiday" / "day 2" / "dög.webp")
+    scene(4).save(folder / "c.heic")
+    scene(5).resize((1400, 900)).save(folder / "d again.jpg", quality=70)  # as b.jpg
+    scene(2, side=100).save(folder / "far.png")
+    Image.new("RGB", (400, 300), "navy").save(folder / "sea.png")
+    (folder / "broken.jpg").write_bytes((folder / "b.jpg").read_bytes()[:300])
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(photos, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("out")
+    run(photos, out, "--val", "0.5")
+    return out
+
+
+def test_heads_are_cut_and_the_rest_is_accounted_for(photos, done):
+    by_photo = {row["photo"]: row for row in lines(done)}
+    assert set(by_photo) == {str(p.relative_to(photos)) for p in photos.rglob("*.*") if p.suffix != ".txt"}
+    why = {name: row["why"] for name, row in by_photo.items()}
+    kept = {name for name, reason in why.items() if not reason}
+    assert kept == {"b.jpg", "holiday/b.png", "holiday/day 2/dög.webp", "c.heic"}
+    assert "could not be read" in why["broken.jpg"] and why["sea.png"] == NO_DOG
+    assert "is nearly the same" in why["d again.jpg"] and "too small" in why["far.png"]
+    assert len({by_photo[name]["crop"] for name in kept}) == 4, "two photos are named b"
+    for name in kept:
+        row = by_photo[name]
+        crop = Image.open(done / row["split"] / row["crop"])
+        assert crop.format == "JPEG" and crop.width == crop.height <= 160
+        assert 0 <= int(row["left"]) and int(row["left"]) + int(row["side"]) <= 700
+        assert float(row["score"]) > 0.1
+    assert {by_photo[name]["split"] for name in kept} == {"train", "val"}
+    files = {path.name for split in ("train", "val") for path in (done / split).iterdir()}
+    assert files == {by_photo[name]["crop"] for name in kept}
+
+
+def test_what_comes_out_can_be_trained_on(done):
+    train, val = load_splits(done, 32)
+    assert len(train) == len(val) == 2 and not train.skipped
+
+
+def test_a_second_run_does_nothing_and_a_new_photo_is_added(photos, done, tmp_path):
+    done = shutil.copytree(done, tmp_path / "out")
+    before = (done / "heads.csv").read_bytes()
+    stamps = {path: path.stat().st_mtime_ns for path in done.rglob("*.jpg")}
+    last = lines(done)[-1]["photo"]
+    assert [row["photo"] for row in run(photos, done, "--val", "0.5")] == [row["photo"] for row in lines(done)]
+    assert (done / "heads.csv").read_bytes() == before
+    changed = {path for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp}
+    assert len(changed) <= 1, f"only the last photo, {last}, is cut again"
+    new = photos / "zz.png"
+    scene(6).save(new)
+    try:
+        assert len(run(photos, done, "--val", "0.5")) == len(before.splitlines())
+    finally:
+        new.unlink()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("many")
+    for i in range(24):
+        scene(i % 6 + 1, side=200 + 4 * i, left=100 + 10 * i).save(folder / f"{i:02d}.jpg")
+    return folder
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_a_run_that_was_stopped_goes_on(many, tmp_path, end):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    expected = run(many, whole)
+    command = [sys.executable, "-m", "training.prepare", many, stopped, "--workers", "1"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if (stopped / "heads.csv").is_file() and len((stopped / "heads.csv").read_bytes().splitlines()) > 4:
+            break
+        time.sleep(0.02)
+    process.send_signal(end)
+    errors = process.communicate(timeout=60)[1]
+    if end == signal.SIGINT:
+        assert "goes on from here" in errors and "Traceback" not in errors.split("Process ")[0]
+    assert run(many, stopped) == expected
+    for row in expected:
+        if not row["why"]:
+            crop = Path(row["split"]) / row["crop"]
+            assert (stopped / crop).read_bytes() == (whole / crop).read_bytes()
+
+
+def test_a_line_that_was_cut_off_is_written_anew(photos, done, tmp_path):
+    done = shutil.copytree(done, tmp_path / "out")
+    expected, text = lines(done), (done / "heads.csv").read_bytes()
+    for keep in (text[:-7], text + b'"half a li'):
+        (done / "heads.csv").write_bytes(keep)
+        assert run(photos, done, "--val", "0.5") == expected
+
+
+def test_the_hash_knows_the_same_picture_again(heads):
+    files = sorted((heads / "val").iterdir())[:60]
+    pictures = [Image.open(path).convert("RGB") for path in files]
+    hashes = [difference_hash(picture) for picture in pictures]
+    for picture, bits in zip(pictures, hashes):
+        smaller = picture.resize((90, 90), Image.Resampling.BILINEAR)
+        assert (difference_hash(smaller) ^ bits).bit_count() <= SAME
+    apart = [(a ^ b).bit_count() for i, a in enumerate(hashes) for b in hashes[:i]]
+    assert min(apart) > SAME
+
+
+@pytest.mark.parametrize("case", ["no folder", "no photos", "another csv"])
+def test_folders_that_can_not_be_worked_with(tmp_path, case):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    if case != "no folder":
+        photos.mkdir()
+    if case == "another csv":
+        scene(1).save(photos / "a.png")
+        out.mkdir()
+        (out / "heads.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit) as caught:
+        prepare.main([str(photos), str(out)])
+    text = str(caught.value.code)
+    assert "\n" not in text and text.endswith((".", ").")), text
+    if case == "another csv":
+        assert (out / "heads.csv").read_text() == "a,b\n1,2\n", "it is somebody's"

@@ -1,0 +1,152 @@
+"""To the Hub: weights pushed, Spaces made, and whatever goes wrong on the way."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard, SpaceCard
+from packaging.requirements import Requirement
+
+from model.pretrained import sha256
+from tests.hub_client import fetched, hub_repo, sentence
+from tests.tiny import ROOT
+from training.bench_page import free_port
+from training.space import stage
+
+
+def push(weights, *more) -> list:
+    return ["-m", "training.push", "--weights", weights, "--repo", "ann/dogs", *more]
+
+
+def test_push_and_pull(hub, run, weights):
+    status, text = run(*push(weights, "--tag", "v1"), seconds=135)
+    assert status == 0 and 'load("ann/dogs@v1")' in text, text
+    repo = hub.repos["models", "ann/dogs"]
+    head = repo.refs["main"]
+    assert repo.refs["v1"] == head and len(repo.commits) == 2, "one commit beside that of the creation"
+    assert {"README.md", "NOTICE", "metrics.json", "samples.webp", "latents.safetensors"} <= set(repo.commits[head])
+
+    hub.requests.clear()
+    status, text = run(*push(weights), seconds=135)
+    assert status == 0 and "has these weights already" in text
+    assert len(repo.commits) == 2 and not any("commit" in request for request in hub.requests)
+
+    for name in ("ann/dogs", "ann/dogs@v1", f"ann/dogs@{head}"):
+        folder, source = fetched(run, name)
+        assert source == f"ann/dogs at {head[:7]} on the Hub"
+        for file in ("config.json", "model.safetensors", "latents.safetensors"):
+            assert (folder / file).read_bytes() == (weights / file).read_bytes()
+
+    metrics = json.loads((weights / "metrics.json").read_text()) | {"minutes": 1234}
+    (weights / "metrics.json").write_text(json.dumps(metrics))
+    status, text = run(*push(weights, "--tag", "v1"), seconds=135)
+    assert status == 1 and "has a tag v1 already" in text and len(repo.commits) == 2
+    status, text = run(*push(weights, "--revision", "next"), seconds=135)
+    assert status == 0 and len(repo.commits) == 3 and repo.refs["main"] == head
+    assert b"1234 minutes" in repo.commits[repo.refs["next"]]["README.md"]
+
+
+def test_what_was_pushed_loads_and_stands_alone(hub, run, weights, env, tmp_path):
+    status, text = run(*push(weights, "--private"), seconds=135)
+    assert status == 0 and hub.repos["models", "ann/dogs"].private
+    load = "from model import load; vae = load('ann/dogs'); print(vae.source); print(vae.weights_id)"
+    status, text = run("-c", load, seconds=90)
+    assert text.splitlines()[-1] == sha256(weights / "model.safetensors")[:12]
+    assert "needs a token" in sentence(run, HF_HOME=str(tmp_path / "other"), HF_TOKEN="")
+    folder = tmp_path / "by hand"
+    command = [Path(sys.executable).parent / "hf", "download", "ann/dogs", "--local-dir", folder]
+    subprocess.run(command, env=env, check=True, timeout=60, capture_output=True)
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.pipeline_tag == "unconditional-image-generation" and card.data.license
+    assert len(card.data.eval_results) == 3 and 'load("ann/dogs")' in card.text
+    for linked in ("samples.webp", "NOTICE"):
+        assert linked in card.text and (folder / linked).is_file()
+
+
+def test_a_dry_run_sends_nothing(hub, run, weights):
+    status, text = run(*push(weights, "--dry-run"), seconds=90, HF_TOKEN="")
+    assert status == 0 and "model.safetensors" in text and "bytes to ann/dogs" in text
+    assert not hub.requests
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "metrics.json", "config.json"])
+def test_weights_that_are_not_fit_to_push(hub, run, weights, file):
+    data = (weights / file).read_bytes()
+    (weights / file).write_bytes(data[:-1] + bytes([data[-1] ^ 1]) if file == "model.safetensors" else data[:-5])
+    status, text = run(*push(weights), seconds=90)
+    assert status == 1 and text.endswith("."), text
+    assert {"model.safetensors": "other weights", "metrics.json": "damaged", "config.json": "damaged"}[file] in text
+    assert not hub.requests
+
+
+@pytest.mark.parametrize(
+    "token, fault, says",
+    [
+        ("hf_wrong", "", "refuses the token"),
+        ("", "", "no token"),
+        ("hf_reader", "", "only read"),
+        ("hf_writer", "503", "out of order"),
+        ("hf_writer", "never", "does not answer"),
+        ("hf_writer", "down", "can't be reached"),
+        ("hf_writer", "upload", "can't be reached"),  # the connection is cut
+    ],
+)
+def test_a_push_that_the_hub_does_not_take(hub, run, weights, token, fault, says):
+    hub.fault = fault
+    down = {"HF_ENDPOINT": f"http://127.0.0.1:{free_port()}"} if fault == "down" else {}
+    status, text = run(*push(weights), seconds=135, HF_TOKEN=token, **down)
+    assert status == 1 and text.endswith(".") and says in text, text
+    if fault == "upload":  # interrupted, then repeated
+        hub.fault = ""
+        status, text = run(*push(weights), seconds=135)
+        assert status == 0 and "Pushed to" in text
+
+
+def test_a_push_into_what_is_not_ours(hub, run, weights):
+    hub_repo(hub, "ann/dogs", {"pytorch_model.bin": b"x", "config.json": b"{}"})
+    status, text = run(*push(weights), seconds=90)
+    assert status == 1 and "something else" in text
+    hub_repo(hub, "ann/dogs", {})
+    status, text = run(*push(weights, "--private"), seconds=90)
+    assert status == 1 and "is public" in text
+
+
+def test_a_space(hub, run, pushed):
+    commit = hub.repos["models", "ann/dogs"].refs["main"]
+    space = ["-m", "training.space", "--space", "ann/page", "--weights", "ann/dogs"]
+    status, text = run(*space, "--dry-run", seconds=90)
+    assert status == 0 and f"WEIGHTS=ann/dogs@{commit}" in text and ("spaces", "ann/page") not in hub.repos
+
+    status, text = run(*space, seconds=135)
+    assert status == 0 and "spaces/ann/page" in text, text
+    page = hub.repos["spaces", "ann/page"]
+    files = page.commits[page.refs["main"]]
+    assert page.settings["sdk"] == "gradio" and page.settings["hardware"] == "zero-a10g"
+    assert {"key": "WEIGHTS", "value": f"ann/dogs@{commit}"} in page.settings["variables"]
+    card = SpaceCard(files["README.md"].decode())
+    assert card.data.preload_from_hub == [f"ann/dogs config.json,latents.safetensors,model.safetensors {commit}"]
+    assert files[card.data.app_file] == (ROOT / "app.py").read_bytes()
+    needed = {line.partition(">")[0]: Requirement(line.partition("#")[0]) for line in lines(files["requirements.txt"])}
+    assert needed["torch"].specifier.contains("2.11.0") and not needed["torch"].specifier.contains("2.12.0")
+    assert "spaces" in needed and not [name for name in files if name.startswith(("tests", "training", "runs"))]
+
+    files["old.py"] = b"left over"
+    status, text = run(*space, "--hardware", "cpu-basic", seconds=135)
+    files = page.commits[page.refs["main"]]
+    assert status == 0 and page.settings["hardware"] == "cpu-basic" and b"whl/cpu" in files["requirements.txt"]
+    assert run(*space[:4], "--weights", "ann/nothing", seconds=90)[1].startswith("There is no ann/nothing")
+
+
+def lines(requirements: bytes) -> list[str]:
+    return [line for line in requirements.decode().splitlines() if line and not line.startswith(("#", "--"))]
+
+
+def test_what_the_space_uploads_is_enough_to_start(tmp_path):
+    """The staged folder alone draws a dog: no module of training/ or tests/ is missed."""
+    (tmp_path / "space").mkdir()
+    stage(tmp_path / "space", None, "cpu-basic")
+    start = "import app; app.build_app()"
+    done = subprocess.run([sys.executable, "-c", start], cwd=tmp_path / "space", capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()

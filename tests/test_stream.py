@@ -1,0 +1,116 @@
+"""Data that does not fit into memory, as `datasets` reads it: pictures in folders, and in tar shards."""
+
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from model import load
+from tests.running import arguments, fails, finished, start
+from tests.test_scale import ended, start_several
+from tests.tiny import draw_dog, draw_folder
+from training import stream
+from training.checkpoint import read_facts
+from training.data import DataError
+from training.stream import Stream, encoded, first_pictures, held_out, open_stream
+
+COUNT = 120
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("stream")
+    for part in range(4):
+        draw_folder(root / "folder" / str(part), COUNT // 4, part * COUNT // 4)
+    return root / "folder"
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("shards")
+    for part in range(4):
+        with tarfile.open(root / f"dogs-{part}.tar", "w") as tar:
+            for i in range(COUNT // 4):
+                path = root / f"{part}-{i:04d}.png"
+                draw_dog(part * COUNT // 4 + i).save(path)
+                tar.add(path, path.name)
+                path.unlink()
+    return root
+
+
+@pytest.fixture(params=["folder", "shards"])
+def source(request) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+def all_bytes(source: str) -> list[bytes]:
+    return [encoded(entry) for entry in open_stream(source)]
+
+
+def test_every_picture_comes_once_an_epoch_over_all_processes(source):
+    everything = all_bytes(source)
+    assert len(set(everything)) == COUNT
+    trained = [data for data in everything if not held_out(data)]
+    assert 0 < COUNT - len(trained) < COUNT // 5
+    seen = Counter()
+    for process in range(2):
+        samples = Stream(source, 32, 16, 0, process, 2)
+        for data in samples._endless():
+            if samples.epoch:
+                break
+            seen[data] += 1
+    assert set(seen) == set(trained) and set(seen.values()) == {1}
+
+
+def test_first_pictures_are_not_trained_on_twice(source):
+    train, val = first_pictures(source, 32)
+    assert len(train) + len(val) == COUNT and 0 < len(val) < len(train)
+
+
+def test_it_shuffles_and_goes_on_where_it_stopped(source, monkeypatch):
+    monkeypatch.setattr(stream, "BUFFER", 1)  # what waits in the buffer is passed over after a resume
+    whole = Stream(source, 32, 16, 3, 0, 1)
+    batches = [whole.batch(8 * i, 8) for i in range(30)]  # two epochs and more
+    first = Stream(source, 32, 16, 3, 0, 1)
+    for i in range(20):
+        first.batch(8 * i, 8)
+    second = Stream(source, 32, 16, 3, 0, 1)
+    second.resume([first.state], 0, 1)
+    for i in range(20, 30):
+        for ours, theirs in zip(second.batch(8 * i, 8), batches[i]):
+            assert ours.equal(theirs), i
+    monkeypatch.setattr(stream, "BUFFER", 100)
+    shuffled = Stream(source, 32, 16, 3, 0, 1)
+    assert not all(shuffled.batch(8 * i, 8)[0].equal(batches[i][0]) for i in range(5))
+
+
+def test_more_processes_than_before_begin_the_next_epoch(source):
+    before = Stream(source, 32, 16, 0, 0, 1)
+    before.batch(0, 8)
+    after = Stream(source, 32, 16, 0, 1, 2)
+    after.resume([before.state], 1, 2)
+    after.batch(8, 8)
+    assert after.epoch == before.epoch + 1
+
+
+def test_what_can_not_be_streamed(tmp_path):
+    (tmp_path / "page.html").write_text("<html>")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "shard.tar").write_text("<html>")
+    for name, says in {"page.html": "neither a folder", "empty": "neither", "broken": "can't be streamed"}.items():
+        with pytest.raises(DataError, match=says) as caught:
+            open_stream(str(tmp_path / name))
+        assert "\n" not in str(caught.value)
+
+
+def test_a_run_by_two_processes_then_one(tmp_path, shards, in_process):
+    out = tmp_path / "run"
+    args = arguments(out, shards, "--stream", "--realism", "0.5")
+    status, errors = ended(start_several("tests.tiny", *args))
+    assert status == 0, errors
+    assert len(read_facts(out)["stream"]) == 2 and load(out).latents is not None
+    status, errors = finished(start(*arguments(out, shards, "--stream", "--resume", images=192)))
+    assert status == 0 and read_facts(out)["images"] == 192, errors
+    assert "neither a folder" in fails(*arguments(tmp_path / "other", shards / "none", "--stream"))

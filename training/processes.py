@@ -1,0 +1,27 @@
+"""Several processes that train one model: on several GPUs, or on a CPU as the tests do."""
+
+import os
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+
+def is_main() -> bool:
+    """Of several processes, the one that writes and speaks. (Known before there is an Accelerator.)"""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@torch.no_grad()
+def average_gradients(accelerator: Accelerator, module: nn.Module) -> None:
+    """The mean over all processes, in one message.
+
+    DistributedDataParallel would do it during backward, for a module that is called once and as a whole: in the
+    second phase the decoder is called alone, and the discriminator twice. With 50 MB of gradients little is lost.
+    """
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    if accelerator.num_processes == 1 or not gradients:
+        return
+    mean = accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+    for g, part in zip(gradients, mean.split([g.numel() for g in gradients])):
+        g.copy_(part.view(g.shape))

@@ -1,0 +1,137 @@
+"""What the page asks for beside the dog itself: thumbnails, the map, a contact sheet, and films.
+
+All of it goes to the one inference thread in pieces of at most PIECE pictures, so that live moves of other
+visitors are served in between.
+"""
+
+import base64
+
+import gradio as gr
+import torch
+from PIL import Image
+from torch import Tensor
+
+from model.atlas import SIDE, Atlas, lay_out, looks
+from model.images import to_tensor
+from model.studio import MAX_COORDINATE, LatentError, Studio
+
+from . import film
+from .worker import Worker, data_url, sentence, thumbnail_url
+
+MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES = 32, 64, 60
+PIECE = 8
+CELL = 56  # pixels a dog on the map
+
+
+class Explorer:
+    def __init__(self, studio: Studio, worker: Worker):
+        self.studio, self.worker = studio, worker
+        self.atlas: Atlas | None = None  # laid out when the first visitor opens the map
+        self.map_url = ""
+        self.progress: dict[str, float] = {}  # of the films being made, by the name that their page gave them
+
+    def fields(self, request: object) -> dict:
+        """A request of the page. Raises LatentError if the page was made for another model."""
+        fields = request if isinstance(request, dict) else {}
+        if fields.get("weights") not in (None, self.studio.vae.weights_id):
+            raise LatentError("The model behind this page has been changed; reload the page to draw with the new one.")
+        return fields
+
+    def rows(self, values: object, most: int) -> Tensor:
+        """Lists of coordinates -> latents [N, D]. Raises LatentError."""
+        if not isinstance(values, list) or not 1 <= len(values) <= most:
+            raise LatentError(f"This takes a list of 1 to {most} dogs.")
+        c = torch.stack([self.studio.numbers(row, most=MAX_COORDINATE) for row in values])
+        return self.studio.at(c)
+
+    def on_the_map(self, values: object) -> Tensor:
+        """x, y from 0 to 1 -> coordinates [D]. Raises LatentError."""
+        good = isinstance(values, list) and len(values) == 2 and all(type(v) in (int, float) for v in values)
+        if not good or not all(0 <= v <= 1 for v in values):
+            raise LatentError("A place on the map is two numbers from 0 to 1.")
+        if self.atlas is None:  # a restarted server, and a page that has its map already
+            self.lay_out([self.studio.draw(piece) for piece in self.map_dogs().split(PIECE)])
+        return self.atlas.at(*values)
+
+    def map_dogs(self) -> Tensor:
+        return torch.cat([self.studio.sample(1, 1.0, seed) for seed in range(SIDE * SIDE)])
+
+    def lay_out(self, drawn: list[list[Image.Image]]) -> None:
+        pictures = [picture for piece in drawn for picture in piece]
+        order = lay_out(looks(torch.stack([to_tensor(picture, 40) for picture in pictures])))
+        self.map_url = thumbnail_url(sheet([pictures[i] for i in order], SIDE), SIDE * CELL)
+        self.atlas = Atlas(self.studio.latents.coordinates(self.map_dogs()[order]))
+
+    async def draw(self, z: Tensor, request: gr.Request, tell=lambda share: None) -> list[list[Image.Image]]:
+        """Latents -> pictures, in pieces; tell(share) is called after each."""
+        drawn = []
+        for piece in z.split(PIECE):
+            drawn.append(await self.worker.run(self.studio.draw, piece, request=request))
+            tell(PIECE * len(drawn) / len(z))
+        return drawn
+
+    def functions(self) -> list:
+        """What the page calls; the names are its protocol."""
+
+        async def make_thumbnails(data, request) -> dict:
+            fields = self.fields(data)
+            drawn = await self.draw(self.rows(fields.get("dogs"), MAX_THUMBNAILS), request)
+            return {"pictures": [thumbnail_url(p, 96) for piece in drawn for p in piece]}
+
+        async def make_map(data, request) -> dict:
+            self.fields(data)
+            if self.atlas is None:
+                drawn = await self.draw(self.map_dogs(), request)
+                await self.worker.run(self.lay_out, drawn, request=request)
+            return {"picture": self.map_url}
+
+        async def make_sheet(data, request) -> dict:
+            drawn = await self.draw(self.rows(self.fields(data).get("dogs"), MAX_SHEET), request)
+            pictures = [picture for piece in drawn for picture in piece]
+            return {"picture": data_url(sheet(pictures, min(8, len(pictures))))}
+
+        async def make_film(data, request) -> dict:
+            fields = self.fields(data)
+            name, kind, frames = (fields.get(key) for key in ("name", "kind", "frames"))
+            if kind not in ("gif", "mp4") or type(frames) is not int or not 2 <= frames <= MAX_FRAMES:
+                raise LatentError(f"A film is a gif or an mp4 of 2 to {MAX_FRAMES} frames.")
+            if not isinstance(name, str) or len(name) > 64:
+                raise LatentError("A film has a name, by which its page asks how far it is.")
+            ends = fields.get("dogs")
+            if not isinstance(ends, list) or len(ends) != 2:
+                raise LatentError("A film leads from one dog to another.")
+            way = self.studio.path(*self.rows(ends, 2), frames)
+            try:
+                drawn = await self.draw(way, request, lambda share: self.progress.update({name: 0.8 * min(1, share)}))
+                encode = film.gif if kind == "gif" else film.mp4
+                data = await self.worker.run(encode, [p for piece in drawn for p in piece], request=request)
+            finally:
+                self.progress.pop(name, None)
+            mime = "image/gif" if kind == "gif" else "video/mp4"
+            return {"file": f"data:{mime};base64,{base64.b64encode(data).decode()}"}
+
+        async def thumbnails(data, request: gr.Request):
+            return await sentence(make_thumbnails(data, request))
+
+        async def atlas(data, request: gr.Request):
+            return await sentence(make_map(data, request))
+
+        async def contact_sheet(data, request: gr.Request):
+            return await sentence(make_sheet(data, request))
+
+        async def movie(data, request: gr.Request):
+            return await sentence(make_film(data, request))
+
+        async def progress(name):
+            return {"share": self.progress.get(name, 0) if isinstance(name, str) else 0}
+
+        return [thumbnails, atlas, contact_sheet, movie, progress]
+
+
+def sheet(pictures: list[Image.Image], columns: int) -> Image.Image:
+    """Pictures of one size side by side, row by row."""
+    width, height = pictures[0].size
+    whole = Image.new("RGB", (columns * width, -(-len(pictures) // columns) * height), "white")
+    for i, picture in enumerate(pictures):
+        whole.paste(picture, (i % columns * width, i // columns * height))
+    return whole

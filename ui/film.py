@@ -1,0 +1,35 @@
+"""Frames -> a film that plays there and back: a GIF, or an MP4 through PyAV."""
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+
+import av
+from PIL import Image
+
+FRAMES_A_SECOND = 20
+SCALE = 3  # of the MP4: players show 128 pixels as a stamp
+
+
+def gif(frames: Sequence[Image.Image]) -> bytes:
+    """Endless, at the size of the frames; 256 colours a frame."""
+    there_and_back = [*frames, *frames[-2:0:-1]]
+    buffer = io.BytesIO()
+    duration = 1000 // FRAMES_A_SECOND
+    there_and_back[0].save(buffer, "GIF", save_all=True, append_images=there_and_back[1:], duration=duration, loop=0)
+    return buffer.getvalue()
+
+
+def mp4(frames: Sequence[Image.Image]) -> bytes:
+    """H.264 in the pixel format that every phone plays, three times as large as the frames."""
+    buffer = io.BytesIO()
+    width, height = (SCALE * side // 2 * 2 for side in frames[0].size)  # yuv420p wants even sides
+    with av.open(buffer, "w", format="mp4") as film:
+        stream = film.add_stream("libx264", rate=FRAMES_A_SECOND, options={"crf": "18", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.time_base = Fraction(1, FRAMES_A_SECOND)
+        for picture in [*frames, *frames[-2:0:-1]]:
+            large = picture.resize((width, height), Image.Resampling.LANCZOS)
+            film.mux(stream.encode(av.VideoFrame.from_image(large)))
+        film.mux(stream.encode())
+    return buffer.getvalue()

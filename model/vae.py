@@ -105,17 +105,16 @@ class DogVAE(nn.Module):
         mu, logvar = outputs.chunk(2, dim=1)
         return mu, logvar.clamp(-20, 10)
 
-    def forward(self, x: Tensor, eps: Tensor, features: list[Tensor] | None = None, also: Tensor | None = None):
+    def forward(self, x: Tensor, eps: Tensor, features: list[Tensor] | None = None):
         """Training's way through: x_hat unclamped, mu, logvar (None for an autoencoder).
 
         eps [B, latent_dim]: the noise of the draw z = mu + sigma * eps, through which gradients pass.
         features: the trunk's features of x, where the loss has computed them already.
-        also [N, latent_dim]: more latents to decode; their pictures follow in x_hat [B + N, 3, S, S].
         """
         outputs = self.encoder(x) if features is None else self.encoder.from_features(features)
         mu, logvar = self.split(outputs.float())
         z = reparametrize(mu, logvar, eps)
-        return self.decoder(z if also is None else torch.cat([z, also])), mu, logvar
+        return self.decoder(z), mu, logvar
 
     @torch.inference_mode()
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -21,7 +21,9 @@ IN_WORDS = "a JPEG, PNG, WebP, AVIF, HEIC, GIF or TIFF photo"
 MAX_BYTES = 25_000_000
 MAX_JPEG_PIXELS = 120_000_000  # a 108-megapixel phone photo passes: a JPEG is decoded at an eighth of its size
 MAX_PIXELS = 50_000_000  # of others, and of progressive JPEGs, which are unpacked whole before they are made smaller
+MAX_WEBP_PIXELS = 25_000_000  # their reader holds a picture four times over
 MAX_SCANS = 100  # of a progressive JPEG; cameras write about ten, and each is a pass over the whole picture
+DEEP = ("I;16", "I;16L", "I;16B", "I", "F")  # Pillow's modes of grey with 16 bits and more
 ENOUGH = 2048  # pixels, squared; photos of four times as many are halved, or more, as soon as they are decoded
 
 
@@ -62,17 +64,23 @@ def _refuse_bombs(photo: Image.Image, data: bytes) -> None:
     """Few bytes can claim many pixels, or many passes over them: looked for before anything is decoded."""
     jpeg = photo.format in ("JPEG", "MPO")
     at_once = jpeg and not photo.info.get("progressive")
-    if photo.width * photo.height > (MAX_JPEG_PIXELS if at_once else MAX_PIXELS):
+    most = MAX_JPEG_PIXELS if at_once else MAX_WEBP_PIXELS if photo.format == "WEBP" else MAX_PIXELS
+    if photo.width * photo.height > most:
         raise PhotoError(f"The picture has {photo.width} x {photo.height} pixels; please choose a smaller one.")
     if jpeg and data.count(b"\xff\xda") > MAX_SCANS:
         raise PhotoError("The picture is a JPEG of an odd kind, with too many scans; please save it anew as a JPEG.")
 
 
 def _reduced(photo: Image.Image) -> Image.Image:
-    """Smaller by a whole number where it is far larger than anything here can use; palettes can't be averaged."""
+    """Smaller by a whole number where it is far larger than anything here can use."""
     factor = int(math.sqrt(photo.width * photo.height) / ENOUGH)
-    averages = photo.mode in ("L", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
-    return photo.reduce((min(factor, photo.width), min(factor, photo.height))) if factor > 1 and averages else photo
+    if factor < 2:
+        return photo
+    if photo.mode in DEEP:
+        photo = photo.convert("F")
+    elif photo.mode in ("P", "PA", "1"):  # their values can't be averaged
+        photo = photo.convert("RGBA" if photo.has_transparency_data else "RGB")
+    return photo.reduce((min(factor, photo.width), min(factor, photo.height)))
 
 
 def _read(source: str | Path | BinaryIO) -> bytes:
@@ -86,7 +94,7 @@ def _read(source: str | Path | BinaryIO) -> bytes:
 
 
 def _to_srgb(photo: Image.Image) -> Image.Image:
-    if photo.mode in ("I;16", "I;16L", "I;16B", "I", "F"):  # 16-bit grey: Pillow's own conversion clips it
+    if photo.mode in DEEP:  # Pillow's own conversion clips it
         wide = photo.convert("F")
         low, high = wide.getextrema()
         scale = 255 / 65535 if high > 255 else 255 if high <= 1 else 1

@@ -226,6 +226,7 @@ def test_bench_measures_everything(tmp_path, monkeypatch, capsys, in_process):
     step = result["training"]["tiny"]
     assert step["images_per_second"] > 0 and step["gflop_per_image"] > 3 * speed["decode_gflop"] > 0
     assert step["share_of_bf16_peak"] == pytest.approx(step["gflop_per_second"] / 100)
+    assert 0 < (result["photos"]["peak_mb_above_idle"] or 1) < 250
     printed = capsys.readouterr().out
     assert "| tiny | freshly initialised |" in printed and f"torch {torch.__version__}" in printed
 

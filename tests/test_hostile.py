@@ -14,7 +14,7 @@ from tests.tiny import ROOT
 
 FUZZ = int(os.environ.get("FUZZ", 25))  # mutations of each kind of picture; make fuzz: 500
 SECONDS = 6  # a guard against hanging: three times what one file may take
-MOST_MB = 700  # above a process that has opened a small photo; 49 megapixels with a palette take the most
+MOST_MB = 350  # above a process that has opened a small photo; 49 megapixels with a palette take the most
 
 
 def opened(files: dict[str, bytes], tmp_path) -> dict[str, dict]:

@@ -20,7 +20,7 @@ LITE2 = {"channels": (16, 24, 48, 88, 120, 208, 352), "repeats": (1, 3, 3, 4, 4,
 class SameConv(nn.Conv2d):
     """A convolution padded as TensorFlow's SAME does: on even sizes, stride 2 starts one pixel further in.
 
-    A stride of 2 is computed as every second output of a stride of 1: PyTorch's CPU kernel for the
+    Depthwise, a stride of 2 is computed as every second output of a stride of 1: PyTorch's CPU kernel for the
     backward pass of a strided depthwise convolution is three times slower than doing the work twice over.
     """
 
@@ -29,11 +29,14 @@ class SameConv(nn.Conv2d):
         self.every = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        h = super().forward(x)
         if self.every == 1:
-            return h
-        top, left = (1 - side % 2 for side in x.shape[-2:])
-        return h[:, :, top :: self.every, left :: self.every]
+            return super().forward(x)
+        top, left = (1 - side % 2 for side in x.shape[-2:])  # pixels further in
+        if self.groups > 1:
+            return super().forward(x)[:, :, top :: self.every, left :: self.every]
+        reach = self.kernel_size[0] // 2
+        padded = F.pad(x, (reach - left, reach, reach - top, reach))
+        return F.conv2d(padded, self.weight, self.bias, stride=self.every)
 
 
 class InvertedResidual(nn.Module):

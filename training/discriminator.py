@@ -17,11 +17,12 @@ from model.trunk import unit_normalize
 
 from .processes import average_gradients
 
-CHANNELS = (24, 40, 112, 320)  # of the trunk at strides 4, 8, 16 and 32: the finest, 2, would judge noise
-MIXED = 128  # channels of each stride once they are mixed
+CHANNELS = (16, 24, 40, 112, 320)  # of the trunk at strides 2, 4, 8, 16 and 32
+MIXED = (32, 128, 128, 128, 128)  # of each stride once they are mixed; few at the finest, which holds most places
 
 
-def head(channels: int, width: int = 64) -> nn.Sequential:
+def head(channels: int) -> nn.Sequential:
+    width = min(channels, 64)
     return nn.Sequential(
         spectral_norm(nn.Conv2d(channels, width, 1)),
         nn.LeakyReLU(0.2),
@@ -32,28 +33,33 @@ def head(channels: int, width: int = 64) -> nn.Sequential:
 
 
 class Discriminator(nn.Module):
-    """The trunk's five feature maps -> one map of logits for each of the strides 4 to 32."""
+    """The trunk's five feature maps -> one map of logits for each: `heads(mix(features))`."""
 
     def __init__(self):
         super().__init__()
-        self.across = nn.ModuleList(nn.Conv2d(channels, MIXED, 1, bias=False) for channels in CHANNELS)
-        self.down = nn.ModuleList(nn.Conv2d(MIXED, MIXED, 3, padding=1, bias=False) for _ in CHANNELS)
+        self.across = nn.ModuleList(nn.Conv2d(own, mixed, 1, bias=False) for own, mixed in zip(CHANNELS, MIXED))
+        self.down = nn.ModuleList(nn.Conv2d(mixed, mixed, 3, padding=1, bias=False) for mixed in MIXED[1:])
         generator = torch.Generator().manual_seed(0)
         for mixing in (*self.across, *self.down):
             nn.init.normal_(mixing.weight, std=mixing.weight[0].numel() ** -0.5, generator=generator)
             mixing.requires_grad_(False)
-        self.heads = nn.ModuleList(head(MIXED) for _ in CHANNELS)
+        self.heads = nn.ModuleList(head(mixed) for mixed in MIXED)
 
-    def forward(self, features: list[Tensor]) -> list[Tensor]:
+    def mix(self, features: list[Tensor]) -> list[Tensor]:
+        """The trunk's five maps [B, CHANNELS, H, W] -> as many [B, MIXED, H, W], each told of the coarser ones."""
         # Unit vectors times sqrt(C): every channel about 1, whatever the trunk's own scale at that stride.
-        scaled = [unit_normalize(f.float()) * f.shape[1] ** 0.5 for f in features[1:]]
+        finest, *scaled = [unit_normalize(f) * f.shape[1] ** 0.5 for f in features]
         mixed, coarser = [], None
-        for f, across, down in reversed(list(zip(scaled, self.across, self.down))):
+        for f, across, down in reversed(list(zip(scaled, self.across[1:], self.down))):
             h = across(f)
-            if coarser is not None:  # what the coarser strides saw
+            if coarser is not None:
                 h = (h + F.interpolate(coarser, scale_factor=2.0, mode="bilinear")) * 0.5**0.5
             coarser = down(h)
             mixed.insert(0, coarser)
+        return [self.across[0](finest), *mixed]  # the finest sees grain and edges; mixing there would cost most
+
+    def judge(self, mixed: list[Tensor]) -> list[Tensor]:
+        """Of each mixed map its logits [B, 1, H, W], float32."""
         return [head(h).float() for head, h in zip(self.heads, mixed)]
 
 
@@ -132,11 +138,12 @@ class Critic:
         discriminator = self.accelerator.unwrap_model(self.discriminator)
         with self.accelerator.autocast():
             discriminator.heads.requires_grad_(False)  # they do not learn to please the decoder
-            realism = realism_loss(discriminator(seen))
+            mixed = discriminator.mix(seen)
+            realism = realism_loss(discriminator.judge(mixed))
             discriminator.heads.requires_grad_(True)
-            # One forward of real and drawn together, without the graph behind the features.
-            both = [torch.cat([r, s.detach()]) for r, s in zip(real, seen)]
-            logits = [(logit[: len(x)], logit[len(x) :]) for logit in self.discriminator(both)]
+            # Real and drawn together, without the graph behind them.
+            both = [torch.cat([r, m.detach()]) for r, m in zip(discriminator.mix(real), mixed)]
+            logits = [(logit[: len(x)], logit[len(x) :]) for logit in discriminator.judge(both)]
         self.loss = critic_loss(*zip(*logits))
         return Verdict(realism, real, seen)
 

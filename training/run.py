@@ -248,15 +248,16 @@ class Run:
     def _realism(self, x: Tensor, eps: Tensor, start: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The second phase: the decoder's loss, from likeness and from a critic, which is to learn too.
 
-        As many random dogs as reconstructions, half of them at temperature 1 and the others between the mean dog
-        and there: where nobody asked the decoder for pictures, it fills them with screens and stripes. The
+        Half as many random dogs as reconstructions, half of them at temperature 1 and the others between the mean
+        dog and there: where nobody asked the decoder for pictures, it fills them with screens and stripes. The
         encoder's noise is halved: the decoder still hears of each dog's neighbourhood, and sees more of the dog.
         """
         mu, logvar = self._encoded(x, start)
         seed = self.seed * 32_452_843 + start
         generator = torch.Generator().manual_seed(seed)
-        temperature = (2 * torch.rand(len(x), 1, generator=generator)).clamp(max=1)
-        drawn = torch.lerp(self.prior.mean, self.prior.sample(len(x), seed=seed), temperature)
+        count = (len(x) + 1) // 2
+        temperature = (2 * torch.rand(count, 1, generator=generator)).clamp(max=1)
+        drawn = torch.lerp(self.prior.mean, self.prior.sample(count, seed=seed), temperature)
         z = torch.cat([reparametrize(mu, logvar, eps.cpu() / 2), drawn])
         with self.accelerator.autocast():
             pictures = self.accelerator.unwrap_model(self.vae).decoder(z.to(x.device)).float()

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import hub
 
+# How long torch's threads wait for each other before they sleep (libgomp): about as long as a layer takes. By default
+# it is many times that, for which they keep a core from everyone else, such as the visitor's browser.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+
 WEIGHTS = os.environ.get("WEIGHTS", "")
 ASKED = hub.look_up(WEIGHTS)  # the Hub has the time to answer that it takes to import torch and gradio
 if os.environ.get("SPACES_ZERO_GPU"):
@@ -60,10 +64,16 @@ def open_weights(name: str, finder: DogFinder) -> Studio:
 
 
 def build_app() -> gr.Blocks:
+    # In the worker's thread from the first tensor on: each thread that calls torch gets a team of threads, and where
+    # there are more of them than cores, all sleep between any two layers. A decode took 27 ms so, instead of 15.
+    worker = Worker()
+    return worker.pool.submit(build_page, worker).result()
+
+
+def build_page(worker: Worker) -> gr.Blocks:
     studio = open_weights(WEIGHTS, DogFinder())
     studios = {name: Studio(load(HERE / "weights" / name)) for name in ("autoencoder", "classic")}
     studios["dogvae"] = studio
-    worker = Worker()
     examples = sorted((HERE / "assets").glob("dog-*.png"))
     # Files that API clients upload live in Gradio's cache: looked for every 10 minutes, deleted at the age of 50.
     with gr.Blocks(title=TITLE, delete_cache=(600, 3000)) as app:

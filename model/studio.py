@@ -80,7 +80,7 @@ class Studio:
         crop = center_crop(photo if isinstance(photo, Image.Image) else open_photo(photo))
         x = to_tensor(crop, self.size)[None]
         mu, _ = self.vae.encode(x)
-        x_hat = self.vae.decode(mu).cpu()
+        x_hat = self.decode(mu).cpu()
         mse = (x - x_hat).square().mean().item() / 4  # [-1, 1] spans 2: this is the error on a scale of 0..1
         psnr = 10 * math.log10(1 / max(mse, 1e-10))
         share = self.latents.percentile(mu.cpu()).item()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from .packed import packed
 from .vae import DogVAE
 
 BATCH = 16  # pictures from which on a loan is worth it
@@ -18,12 +19,13 @@ log = logging.getLogger("dogvae")
 
 
 def batch_decoder(vae: DogVAE) -> Callable[[Tensor], Tensor]:
-    """What decodes many latents at once: `vae.decode`, or on a ZeroGPU Space its like on the GPU.
+    """What decodes latents, one or many at once: like `vae.decode`, and on a ZeroGPU Space many of them on the GPU.
 
     There the CPU decodes where no GPU is to be had: the visitor's quota is used up, or all GPUs are taken.
     """
+    quick = packed(vae)
     if not os.environ.get("SPACES_ZERO_GPU"):
-        return vae.decode
+        return quick.decode
     import spaces  # where ZeroGPU is, this is (app.py imports it before torch)
 
     lent = copy.deepcopy(vae).to("cuda")  # moved there for good by `spaces` when a GPU is lent
@@ -34,11 +36,11 @@ def batch_decoder(vae: DogVAE) -> Callable[[Tensor], Tensor]:
 
     def decode(z: Tensor) -> Tensor:
         if len(z) < BATCH:
-            return vae.decode(z)
+            return quick.decode(z)
         try:
             return decode_lent(z)
         except Exception as error:  # spaces raises gr.Error and others
             log.warning("no GPU was lent (%s): decoded on the CPU", error)
-            return vae.decode(z)
+            return quick.decode(z)
 
     return decode

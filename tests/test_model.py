@@ -11,9 +11,10 @@ from torch.distributions import Normal
 from torch.distributions.kl import kl_divergence as reference_kl
 
 from model import PRESETS, Config, DogVAE
+from model.packed import PackedConv, packed
 from model.trunk import KERNELS, LITE0, STRIDES
 from model.vae import kl_divergence, reparametrize
-from tests.tiny import TINY, drawn_batch, tiny_vae
+from tests.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
 from training.data import load_pictures
 from training.features import load_lite0
 
@@ -130,6 +131,21 @@ def test_eight_pictures_can_be_overfitted():
         optimizer.step()
     assert losses[-1] < losses[0] / 20, f"{losses[0]:.3f} -> {losses[-1]:.3f}"
     assert F.mse_loss(vae.eval().decode(vae.encode(x)[0]), x) < losses[0] / 20
+
+
+@pytest.mark.parametrize("preset", ["tiny", "tiny-classic"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_packed_decoder_draws_the_same_and_leaves_the_other_as_it_was(preset, dtype):
+    vae = tiny_vae(TINY_PRESETS[preset]).to(dtype, memory_format=torch.channels_last).requires_grad_(False)
+    quick, z = packed(vae), torch.randn(3, vae.config.latent_dim)
+    assert any(isinstance(m, PackedConv) for m in quick.modules()) != any(
+        isinstance(m, PackedConv) for m in vae.modules()
+    )
+    assert {p.data_ptr() for p in quick.parameters()} == {p.data_ptr() for p in vae.parameters()}  # no second copy
+    for batch in (z[:1], z):  # packed for the first, right for any
+        torch.testing.assert_close(
+            quick.decode(batch), vae.decode(batch), atol=1e-2 if dtype == torch.bfloat16 else 1e-5, rtol=0
+        )
 
 
 @pytest.mark.parametrize("config", [TINY, PRESETS["classic"]], ids=["residual", "classic"])

@@ -48,9 +48,7 @@ def after(page, action) -> str:
     """The crop that the page shows after an action that asks for another one."""
     before = page.get_attribute("[data-part=crop]", "src")
     action()
-    page.wait_for_function(
-        f"document.querySelector('[data-part=crop]').src !== {before!r} && {DONE}", timeout=60_000
-    )
+    page.wait_for_function(f"document.querySelector('[data-part=crop]').src !== {before!r} && {DONE}", timeout=60_000)
     return page.get_attribute("[data-part=crop]", "src")
 
 

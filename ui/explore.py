@@ -44,6 +44,10 @@ class Explorer:
         c = torch.stack([self.studio.numbers(row, most=MAX_COORDINATE) for row in values])
         return self.studio.at(c)
 
+    def way(self, ends: list, frames: int) -> Tensor:
+        """The latents of a film from one dog to another. Raises LatentError."""
+        return self.studio.path(*self.rows(ends, 2), frames)
+
     def on_the_map(self, values: object) -> Tensor:
         """x, y from 0 to 1 -> coordinates [D]. Raises LatentError."""
         good = isinstance(values, list) and len(values) == 2 and all(type(v) in (int, float) for v in values)
@@ -71,22 +75,23 @@ class Explorer:
         return drawn
 
     def functions(self) -> list:
-        """What the page calls; the names are its protocol."""
+        """What the page calls; the names are its protocol. What touches a tensor is asked of the worker."""
+        ask = self.worker.run
 
         async def make_thumbnails(data, request) -> dict:
             fields = self.fields(data)
-            drawn = await self.draw(self.rows(fields.get("dogs"), MAX_THUMBNAILS), request)
+            drawn = await self.draw(await ask(self.rows, fields.get("dogs"), MAX_THUMBNAILS), request)
             return {"pictures": [thumbnail_url(p, 96) for piece in drawn for p in piece]}
 
         async def make_map(data, request) -> dict:
             self.fields(data)
             if self.atlas is None:
-                drawn = await self.draw(self.map_dogs(), request)
-                await self.worker.run(self.lay_out, drawn, request=request)
+                drawn = await self.draw(await ask(self.map_dogs), request)
+                await ask(self.lay_out, drawn)
             return {"picture": self.map_url}
 
         async def make_sheet(data, request) -> dict:
-            drawn = await self.draw(self.rows(self.fields(data).get("dogs"), MAX_SHEET), request)
+            drawn = await self.draw(await ask(self.rows, self.fields(data).get("dogs"), MAX_SHEET), request)
             pictures = [picture for piece in drawn for picture in piece]
             return {"picture": data_url(sheet(pictures, min(8, len(pictures))))}
 
@@ -100,11 +105,11 @@ class Explorer:
             ends = fields.get("dogs")
             if not isinstance(ends, list) or len(ends) != 2:
                 raise LatentError("A film leads from one dog to another.")
-            way = self.studio.path(*self.rows(ends, 2), frames)
+            way = await ask(self.way, ends, frames)
             try:
                 drawn = await self.draw(way, request, lambda share: self.progress.update({name: 0.8 * min(1, share)}))
                 encode = film.gif if kind == "gif" else film.mp4
-                data = await self.worker.run(encode, [p for piece in drawn for p in piece], request=request)
+                data = await ask(encode, [p for piece in drawn for p in piece], request=request)
             finally:
                 self.progress.pop(name, None)
             mime = "image/gif" if kind == "gif" else "video/mp4"

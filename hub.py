@@ -82,7 +82,7 @@ def look_up(name: str) -> Future | None:
         return None
     if COMMIT.fullmatch(revision) and cached(repo, revision):
         return None
-    return in_background(_ask, repo, revision)
+    return in_background(ask, repo, revision)
 
 
 def fetch(name: str, asked: Future | None = None) -> tuple[Path, str]:
@@ -97,7 +97,7 @@ def fetch(name: str, asked: Future | None = None) -> tuple[Path, str]:
     if pinned and (folder := cached(repo, revision)) and sound(folder):
         return folder, f"{repo} at {revision[:7]} on the Hub"
     try:
-        found = answer(asked or in_background(_ask, repo, revision), PATIENCE, repo, revision)
+        found = answer(asked or in_background(ask, repo, revision), PATIENCE, repo, revision)
         folder = _download(repo, revision, found)
     except HubError as error:
         if (folder := cached(repo, revision)) and sound(folder):
@@ -121,7 +121,7 @@ def answer(future: Future, seconds: float, repo: str, revision: str = "main"):
         raise HubError(plain(error, repo, revision)) from None
 
 
-def _ask(repo: str, revision: str) -> Found:
+def ask(repo: str, revision: str) -> Found:
     """One request. Raises HubError where the answer is that no DogVAE is there."""
     info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=PATIENCE)
     there = hashes(info)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pillow_heif
 import torch
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
@@ -24,6 +24,7 @@ MAX_PIXELS = 50_000_000  # of others, and of progressive JPEGs, which are unpack
 MAX_WEBP_PIXELS = 25_000_000  # their reader holds a picture four times over
 MAX_SCANS = 100  # of a progressive JPEG; cameras write about ten, and each is a pass over the whole picture
 DEEP = ("I;16", "I;16L", "I;16B", "I", "F")  # Pillow's modes of grey with 16 bits and more
+ORIENTATION = ExifTags.Base.Orientation
 ENOUGH = 2048  # pixels, squared; photos of four times as many are halved, or more, as soon as they are decoded
 
 
@@ -50,8 +51,9 @@ def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
             _refuse_bombs(photo, data)
             photo.draft("RGB", (1024, 1024))  # a JPEG is decoded at 1/2 to 1/8: all that a 128 px crop can use
             photo.load()
+            photo = _reduced(photo)
             ImageOps.exif_transpose(photo, in_place=True)
-            return _reduced(_to_srgb(_reduced(photo)))
+            return _to_srgb(photo)
     except PhotoError:
         raise
     except Exception as error:  # Pillow raises a dozen kinds; each means that this file is no use to us
@@ -72,15 +74,25 @@ def _refuse_bombs(photo: Image.Image, data: bytes) -> None:
 
 
 def _reduced(photo: Image.Image) -> Image.Image:
-    """Smaller by a whole number where it is far larger than anything here can use."""
+    """Smaller by a whole number where it is far larger than anything here can use; in strips, since Pillow converts
+    and averages by way of copies, and a photo may have 200 MB."""
     factor = int(math.sqrt(photo.width * photo.height) / ENOUGH)
     if factor < 2:
         return photo
-    if photo.mode in DEEP:
-        photo = photo.convert("F")
-    elif photo.mode in ("P", "PA", "1"):  # their values can't be averaged
-        photo = photo.convert("RGBA" if photo.has_transparency_data else "RGB")
-    return photo.reduce((min(factor, photo.width), min(factor, photo.height)))
+    mode = photo.mode
+    if mode in DEEP:
+        mode = "F"
+    elif mode in ("P", "PA", "1"):  # their values can't be averaged
+        mode = "RGBA" if photo.has_transparency_data else "RGB"
+    across, strip = min(factor, photo.width), 64 * factor
+    small = Image.new(mode, (-(-photo.width // across), -(-photo.height // factor)))
+    for top in range(0, photo.height, strip):
+        part = photo.crop((0, top, photo.width, min(top + strip, photo.height)))
+        part = part if part.mode == mode else part.convert(mode)
+        small.paste(part.reduce((across, factor)), (0, top // factor))
+    small.info = photo.info
+    small.getexif()[ORIENTATION] = photo.getexif().get(ORIENTATION, 1)
+    return small
 
 
 def _read(source: str | Path | BinaryIO) -> bytes:

@@ -1,6 +1,7 @@
 """What the page and the API ask of a model, in plain Python values: numbers in, picture files out."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor
 
 from .finder import Box, DogFinder, Head, crop_box
 from .images import center_crop, open_photo, to_file, to_picture, to_tensor
+from .packed import packed
 from .vae import DogVAE
-from .zerogpu import batch_decoder
+from .zerogpu import lent_decoder
 
 MAX_LATENT = 100.0  # no dog has a number nearly as large
 MAX_COORDINATE = 1e5  # standard deviations: what a latent that may be loaded is at most away, along a narrow direction
@@ -49,16 +51,16 @@ class Studio:
         if vae.latents is None:
             raise ValueError(f"The weights of {vae.source} have no latents.safetensors; run python -m training.fit.")
         self.vae, self.latents, self.finder = vae, vae.latents, finder
-        self.decode = batch_decoder(vae)
+        self.decode, self.lent = packed(vae).decode, lent_decoder(vae)
         self.size, self.dim = vae.config.image_size, vae.config.latent_dim
 
     def sample(self, n: int, temperature: float, seed: int, prior: str = "fitted") -> Tensor:
         """[n, D]; raises ValueError in one plain sentence (`Latents.sample`)."""
         return self.latents.sample(n, temperature=temperature, seed=seed, prior=prior)
 
-    def draw(self, z: Tensor) -> list[Image.Image]:
-        """Latents [n, D] -> n pictures."""
-        return [to_picture(x) for batch in z.split(64) for x in self.decode(batch)]
+    def draw(self, z: Tensor, decode: Callable[[Tensor], Tensor] | None = None) -> list[Image.Image]:
+        """Latents [n, D] -> n pictures, by the given decoder or by the CPU's own."""
+        return [to_picture(x) for x in (decode or self.decode)(z)]
 
     def look(self, photo: bytes | str, turns: int = 0, find: bool = True) -> Sight:
         """A photo file, turned clockwise by so many quarters, and the dogs' heads in it. Raises PhotoError."""
@@ -100,10 +102,6 @@ class Studio:
         else:
             path = (torch.sin((1 - t) * omega) * p + torch.sin(t * omega) * q) / omega.sin()
         return self.latents.from_coordinates(path)
-
-    def morph(self, a: Tensor, b: Tensor, frames: int) -> list[Image.Image]:
-        """The pictures on the `path` from latent a to b."""
-        return self.draw(self.path(a, b, frames))
 
     def to_json(self, z: Tensor) -> dict:
         """A latent [D] as it is stored and sent."""

@@ -26,8 +26,10 @@ class Repo:
     refs: dict[str, str] = field(default_factory=dict)  # branch or tag -> sha
     settings: dict = field(default_factory=dict)  # of a Space: hardware, variables
 
-    def commit(self, files: dict[str, bytes], branch: str = "main") -> str:
+    def commit(self, files: dict[str, bytes | None], branch: str = "main") -> str:
+        """files: None for one that is deleted."""
         whole = self.commits.get(self.refs.get(branch, ""), {}) | files
+        whole = {path: data for path, data in whole.items() if data is not None}
         sha = hashlib.sha1(f"{sorted((k, sha256(v)) for k, v in whole.items())}{time.time_ns()}".encode()).hexdigest()
         self.commits[sha], self.refs[branch] = whole, sha
         return sha
@@ -176,10 +178,17 @@ class Loopback:
         async def settings(request: Request, user: str, name: str, what: str):
             repo, asked = self.repo(request, "spaces", f"{user}/{name}", write=True), await request.json()
             if what == "variables":
-                repo.settings.setdefault("variables", []).append(asked)
-                return {asked["key"]: {"value": asked["value"]}}
+                repo.settings.setdefault("variables", {})[asked["key"]] = {"value": asked["value"]}
+                return repo.settings["variables"]
             repo.settings["hardware"] = asked.get("flavor")
             return {"stage": "BUILDING", "hardware": {"requested": asked.get("flavor")}}
+
+        @app.api_route("/api/spaces/{user}/{name}/variables", methods=["GET", "DELETE"])
+        async def variables(request: Request, user: str, name: str):
+            kept = self.repo(request, "spaces", f"{user}/{name}", write=True).settings.setdefault("variables", {})
+            if request.method == "DELETE":
+                del kept[(await request.json())["key"]]
+            return kept
 
         @app.post("/{path:path}.git/info/lfs/objects/batch")
         async def batch(request: Request, path: str):
@@ -223,8 +232,10 @@ class Loopback:
             answer["oid"] = sha256(now[path]) if large(path) else git_hash(now[path])
         return answer
 
-    def content(self, line: dict) -> tuple[str, bytes] | None:
+    def content(self, line: dict) -> tuple[str, bytes | None] | None:
         value = line["value"]
+        if line["key"] == "deletedFile":
+            return value["path"], None
         if line["key"] == "file":
             return value["path"], base64.b64decode(value["content"])
         return (value["path"], self.large[value["oid"]]) if line["key"] == "lfsFile" else None

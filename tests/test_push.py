@@ -87,6 +87,8 @@ def test_weights_that_are_not_fit_to_push(hub, run, weights, file):
         ("hf_wrong", "", "refuses the token"),
         ("", "", "no token"),
         ("hf_reader", "", "only read"),
+        ("hf_writer", "403", "no right"),
+        ("hf_writer", "404", "does not find"),
         ("hf_writer", "503", "out of order"),
         ("hf_writer", "never", "does not answer"),
         ("hf_writer", "down", "can't be reached"),
@@ -124,7 +126,7 @@ def test_a_space(hub, run, pushed):
     page = hub.repos["spaces", "ann/page"]
     files = page.commits[page.refs["main"]]
     assert page.settings["sdk"] == "gradio" and page.settings["hardware"] == "zero-a10g"
-    assert {"key": "WEIGHTS", "value": f"ann/dogs@{commit}"} in page.settings["variables"]
+    assert page.settings["variables"]["WEIGHTS"] == {"value": f"ann/dogs@{commit}"}
     card = SpaceCard(files["README.md"].decode())
     assert card.data.preload_from_hub == [f"ann/dogs config.json,latents.safetensors,model.safetensors {commit}"]
     assert files[card.data.app_file] == (ROOT / "app.py").read_bytes()
@@ -132,11 +134,14 @@ def test_a_space(hub, run, pushed):
     assert needed["torch"].specifier.contains("2.11.0") and not needed["torch"].specifier.contains("2.12.0")
     assert "spaces" in needed and not [name for name in files if name.startswith(("tests", "training", "runs"))]
 
-    files["old.py"] = b"left over"
-    status, text = run(*space, "--hardware", "cpu-basic", seconds=135)
+    page.commit({"old.py": b"left over"})
+    status, text = run(*space[:4], "--hardware", "cpu-basic", seconds=135)  # now with the embedded weights
     files = page.commits[page.refs["main"]]
     assert status == 0 and page.settings["hardware"] == "cpu-basic" and b"whl/cpu" in files["requirements.txt"]
+    assert "old.py" not in files and page.settings["variables"] == {}
     assert run(*space[:4], "--weights", "ann/nothing", seconds=90)[1].startswith("There is no ann/nothing")
+    hub_repo(hub, "ann/bert", {"config.json": b"{}"})
+    assert "not a DogVAE" in run(*space[:4], "--weights", "ann/bert", seconds=90)[1]
 
 
 def lines(requirements: bytes) -> list[str]:

@@ -33,7 +33,7 @@ def head(channels: int) -> nn.Sequential:
 
 
 class Discriminator(nn.Module):
-    """The trunk's five feature maps -> one map of logits for each: `heads(mix(features))`."""
+    """The trunk's five feature maps -> one map of logits for each: `judge(mix(features))`."""
 
     def __init__(self):
         super().__init__()

@@ -253,7 +253,7 @@ class Run:
         encoder's noise is halved: the decoder still hears of each dog's neighbourhood, and sees more of the dog.
         """
         mu, logvar = self._encoded(x, start)
-        seed = self.seed * 32_452_843 + start
+        seed = (self.seed * 32_452_843 + start) % 2**53
         generator = torch.Generator().manual_seed(seed)
         count = (len(x) + 1) // 2
         temperature = (2 * torch.rand(count, 1, generator=generator)).clamp(max=1)

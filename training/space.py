@@ -14,7 +14,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, SpaceCard, SpaceHardware
 
-from hub import FILES, PATIENCE, HubError, answer, in_background, plain, probe, split
+from hub import FILES, PATIENCE, HubError, answer, ask, in_background, plain, probe, split
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = ["app.py", "hub.py", "LICENSE", "NOTICE", "model", "ui", "assets", "weights"]
@@ -56,10 +56,9 @@ def stage(folder: Path, weights: str | None, hardware: str) -> None:
 
 
 def pin(name: str) -> str:
-    """user/name[@revision] -> user/name@commit, as the Hub has it now. Raises HubError."""
+    """user/name[@revision] -> user/name@commit, as the Hub has it now. Raises HubError, also where it is no DogVAE."""
     repo, revision = split(name)
-    found = in_background(lambda: HfApi().model_info(repo, revision=revision, timeout=PATIENCE))
-    return f"{repo}@{answer(found, PATIENCE, repo, revision).sha}"
+    return f"{repo}@{answer(in_background(ask, repo, revision), PATIENCE, repo, revision).commit}"
 
 
 def deploy(folder: Path, space: str, weights: str | None, hardware: str) -> str:
@@ -69,6 +68,8 @@ def deploy(folder: Path, space: str, weights: str | None, hardware: str) -> str:
     url = api.create_repo(space, repo_type="space", space_sdk="gradio", space_hardware=hardware, exist_ok=True)
     if weights:
         api.add_space_variable(space, "WEIGHTS", weights)
+    elif "WEIGHTS" in api.get_space_variables(space):  # of a deployment before this one
+        api.delete_space_variable(space, "WEIGHTS")
     api.request_space_hardware(space, hardware)
     where = {"repo_id": space, "repo_type": "space", "folder_path": folder}
     api.upload_folder(**where, delete_patterns="*", commit_message="DogVAE")

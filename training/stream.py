@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+import fsspec
 import torch
 from torch import Tensor
 
@@ -57,8 +58,14 @@ def open_stream(source: str):
 
 
 def encoded(entry: dict) -> bytes:
+    """The file of a picture: in the shard, or where the entry says, on this disk or (hf://) on the Hub."""
     image = entry["image"]
-    return image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes()
+    if image is None:  # a row without one
+        return b""
+    if image["bytes"] is not None:
+        return image["bytes"]
+    with fsspec.open(image["path"]) as file:
+        return file.read()
 
 
 def held_out(data: bytes) -> bool:
@@ -73,7 +80,7 @@ def first_pictures(source: str, size: int) -> tuple[Pictures, Pictures]:
         try:
             kept[held_out(data)].append(to_pixels(to_tensor(open_photo(data), size)))
         except PhotoError as error:
-            skipped.append(f"{entry['image']['path']}: {error}")
+            skipped.append(f"{(entry['image'] or {}).get('path')}: {error}")
     if not all(kept):
         raise DataError(f"{source} holds too few readable pictures to stream; leave out --stream.")
     return Pictures(torch.stack(kept[0]), skipped), Pictures(torch.stack(kept[1]), [])

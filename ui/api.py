@@ -1,8 +1,9 @@
 """The named endpoints for programs: /sample, /decode, /reconstruct, /morph (gradio_client, curl, MCP).
 
-Each answers bad input with one plain sentence (gr.Error) and does its work on the one inference thread.
+Each answers bad input with one plain sentence (gr.Error) and has its dogs drawn on the one inference thread.
 """
 
+import asyncio
 import json
 import tempfile
 from pathlib import Path
@@ -12,6 +13,8 @@ import gradio as gr
 from model.images import PhotoError, open_photo
 from model.studio import LatentError, Studio
 
+from . import film
+from .batch import draw_many
 from .worker import Busy, Worker
 
 NUMBERS = {"type": "array", "items": {"type": "number"}}
@@ -29,9 +32,9 @@ def latent_input() -> gr.JSON:
 def build_api(studio: Studio, worker: Worker) -> None:
     """Adds the endpoints to the Blocks around it; nothing of it is seen on the page."""
 
-    async def run(function, *args):
+    async def sentence(work):
         try:
-            return await worker.run(function, *args)
+            return await work
         except (Busy, ValueError) as error:  # PhotoError and LatentError among them
             raise gr.Error(str(error)) from None
         except (TypeError, OverflowError, RecursionError):
@@ -63,11 +66,14 @@ def build_api(studio: Studio, worker: Worker) -> None:
             The pictures (PNG, 128 x 128) and their latents.
         """
 
-        def work():
-            z = studio.sample(whole(n, "n", 1, MAX_DOGS), float(temperature), whole(seed, "The seed", 0, 2**53 - 1))
-            return studio.draw(z), [studio.to_json(row) for row in z]
+        def latents():
+            return studio.sample(whole(n, "n", 1, MAX_DOGS), float(temperature), whole(seed, "The seed", 0, 2**53 - 1))
 
-        return await run(work)
+        async def work():
+            z = await worker.run(latents)
+            return await draw_many(studio, worker, z), [studio.to_json(row) for row in z]
+
+        return await sentence(work())
 
     async def decode(latent):
         """Draws the dog of a latent.
@@ -77,7 +83,7 @@ def build_api(studio: Studio, worker: Worker) -> None:
         Returns:
             The picture (PNG, 128 x 128).
         """
-        return await run(lambda: studio.draw(parse(latent)[None])[0])
+        return await sentence(worker.run(lambda: studio.draw(parse(latent)[None])[0]))
 
     async def reconstruct(photo: str):
         """Finds the dog's head in a photo, encodes it and decodes it again.
@@ -95,7 +101,7 @@ def build_api(studio: Studio, worker: Worker) -> None:
             seen = studio.reconstruct(studio.finder.crop(opened) if studio.finder else opened)
             return seen.crop, seen.picture, round(seen.psnr, 2), studio.to_json(seen.z)
 
-        return await run(work)
+        return await sentence(worker.run(work))
 
     async def morph(a, b, frames: float):
         """Draws the way from one latent to another, along a great circle in whitened space.
@@ -108,13 +114,16 @@ def build_api(studio: Studio, worker: Worker) -> None:
             An animated GIF and its frames.
         """
 
-        def work():
-            pictures = studio.morph(parse(a), parse(b), whole(frames, "frames", 2, MAX_FRAMES))
+        def way():
+            return studio.path(parse(a), parse(b), whole(frames, "frames", 2, MAX_FRAMES))
+
+        async def work():
+            pictures = await draw_many(studio, worker, await worker.run(way))
             path = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder())) / "morph.gif"
-            pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=60, loop=0)
+            path.write_bytes(await asyncio.to_thread(film.gif, pictures))
             return str(path), pictures
 
-        return await run(work)
+        return await sentence(work())
 
     with gr.Row(visible=False):
         numbers = [gr.Number() for _ in range(3)]

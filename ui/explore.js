@@ -10,12 +10,12 @@ async function ask(call) {
 const brief = (c) => c.map((v) => Math.round(v * 1e3) / 1e3); // shorter to send, the same picture
 const thumbnails = (dogs) => ask(() => server.thumbnails({ dogs: dogs.map(brief), weights: facts.weights }));
 
-// Small pictures of dogs to choose from.
+// Small pictures of dogs to choose from; whether they came.
 async function offer(box, dogs, label, choose) {
   box.setAttribute("aria-busy", "true");
   const answer = await thumbnails(dogs);
   box.removeAttribute("aria-busy");
-  if (!answer) return;
+  if (!answer) return false;
   box.replaceChildren(...answer.pictures.map((picture, i) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -23,22 +23,24 @@ async function offer(box, dogs, label, choose) {
     button.addEventListener("click", () => choose(dogs[i], picture));
     return button;
   }));
+  return true;
 }
 
 // ---- Similar dogs. For a typical dog these are typical dogs too: the spread stays 1 in each direction.
 const gaussian = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 const near = (c, far) => c.map((v, i) => (locked.has(i) ? v : Math.sqrt(1 - far * far) * v + far * gaussian()));
 const FAR = 0.4;
-let similarTo = null;
+let similarTo = ""; // the numbers of the dog round which those that are shown lie
+const similarShown = () => similarTo === dog.c.join();
 
 async function showSimilar() {
   await settled();
-  similarTo = dog.c;
-  const far = Number(find("#far").value);
-  await offer(find("#near"), Array.from({ length: 8 }, () => near(dog.c, far)), "Similar dog", (c) => {
+  const far = Number(find("#far").value), about = dog.c.join();
+  const came = await offer(find("#near"), Array.from({ length: 8 }, () => near(dog.c, far)), "Similar dog", (c) => {
     remember();
     moveTo([...c]);
   });
+  if (came) similarTo = about;
 }
 
 find("#far").addEventListener("change", showSimilar);

@@ -1,10 +1,8 @@
-"""What the page asks for beside the dog itself: thumbnails, the map, a contact sheet, and films.
+"""What the page asks for beside the dog itself: thumbnails, the map, a contact sheet, and films."""
 
-All of it goes to the one inference thread in pieces of at most PIECE pictures, so that live moves of other
-visitors are served in between.
-"""
-
+import asyncio
 import base64
+from functools import partial
 
 import gradio as gr
 import torch
@@ -16,10 +14,10 @@ from model.images import to_tensor
 from model.studio import MAX_COORDINATE, LatentError, Studio
 
 from . import film
+from .batch import PIECE, draw_many
 from .worker import Worker, data_url, sentence, thumbnail_url
 
 MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES = 32, 64, 60
-PIECE = 8
 CELL = 56  # pixels a dog on the map
 
 
@@ -54,46 +52,37 @@ class Explorer:
         if not good or not all(0 <= v <= 1 for v in values):
             raise LatentError("A place on the map is two numbers from 0 to 1.")
         if self.atlas is None:  # a restarted server, and a page that has its map already
-            self.lay_out([self.studio.draw(piece) for piece in self.map_dogs().split(PIECE)])
+            self.lay_out([picture for piece in self.map_dogs().split(PIECE) for picture in self.studio.draw(piece)])
         return self.atlas.at(*values)
 
     def map_dogs(self) -> Tensor:
         return torch.cat([self.studio.sample(1, 1.0, seed) for seed in range(SIDE * SIDE)])
 
-    def lay_out(self, drawn: list[list[Image.Image]]) -> None:
-        pictures = [picture for piece in drawn for picture in piece]
+    def lay_out(self, pictures: list[Image.Image]) -> None:
         order = lay_out(looks(torch.stack([to_tensor(picture, 40) for picture in pictures])))
         self.map_url = thumbnail_url(sheet([pictures[i] for i in order], SIDE), SIDE * CELL)
         self.atlas = Atlas(self.studio.latents.coordinates(self.map_dogs()[order]))
 
-    async def draw(self, z: Tensor, request: gr.Request, tell=lambda share: None) -> list[list[Image.Image]]:
-        """Latents -> pictures, in pieces; tell(share) is called after each."""
-        drawn = []
-        for piece in z.split(PIECE):
-            drawn.append(await self.worker.run(self.studio.draw, piece, request=request))
-            tell(PIECE * len(drawn) / len(z))
-        return drawn
-
     def functions(self) -> list:
-        """What the page calls; the names are its protocol. What touches a tensor is asked of the worker."""
-        ask = self.worker.run
+        """What the page calls; the names are its protocol. The worker has the tensors, other threads the files."""
+        ask, aside = self.worker.run, asyncio.to_thread
+        draw = partial(draw_many, self.studio, self.worker)
 
         async def make_thumbnails(data, request) -> dict:
             fields = self.fields(data)
-            drawn = await self.draw(await ask(self.rows, fields.get("dogs"), MAX_THUMBNAILS), request)
-            return {"pictures": [thumbnail_url(p, 96) for piece in drawn for p in piece]}
+            drawn = await draw(await ask(self.rows, fields.get("dogs"), MAX_THUMBNAILS), request)
+            return {"pictures": await aside(lambda: [thumbnail_url(picture, 96) for picture in drawn])}
 
         async def make_map(data, request) -> dict:
             self.fields(data)
             if self.atlas is None:
-                drawn = await self.draw(await ask(self.map_dogs), request)
+                drawn = await draw(await ask(self.map_dogs), request)
                 await ask(self.lay_out, drawn)
             return {"picture": self.map_url}
 
         async def make_sheet(data, request) -> dict:
-            drawn = await self.draw(await ask(self.rows, self.fields(data).get("dogs"), MAX_SHEET), request)
-            pictures = [picture for piece in drawn for picture in piece]
-            return {"picture": data_url(sheet(pictures, min(8, len(pictures))))}
+            drawn = await draw(await ask(self.rows, self.fields(data).get("dogs"), MAX_SHEET), request)
+            return {"picture": await aside(lambda: data_url(sheet(drawn, min(8, len(drawn)))))}
 
         async def make_film(data, request) -> dict:
             fields = self.fields(data)
@@ -107,9 +96,9 @@ class Explorer:
                 raise LatentError("A film leads from one dog to another.")
             way = await ask(self.way, ends, frames)
             try:
-                drawn = await self.draw(way, request, lambda share: self.progress.update({name: 0.8 * min(1, share)}))
+                drawn = await draw(way, request, lambda share: self.progress.update({name: 0.8 * share}))
                 encode = film.gif if kind == "gif" else film.mp4
-                data = await ask(encode, [p for piece in drawn for p in piece], request=request)
+                data = await aside(encode, film.there_and_back(drawn))
             finally:
                 self.progress.pop(name, None)
             mime = "image/gif" if kind == "gif" else "video/mp4"

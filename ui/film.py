@@ -1,4 +1,4 @@
-"""Frames -> a film that plays there and back: a GIF, or an MP4 through PyAV."""
+"""Frames -> a film: a GIF, or an MP4 through PyAV."""
 
 import io
 from collections.abc import Sequence
@@ -7,17 +7,20 @@ from fractions import Fraction
 import av
 from PIL import Image
 
+from model.images import to_file
+
 FRAMES_A_SECOND = 20
 SCALE = 3  # of the MP4: players show 128 pixels as a stamp
 
 
+def there_and_back(frames: Sequence[Image.Image]) -> list[Image.Image]:
+    return [*frames, *frames[-2:0:-1]]
+
+
 def gif(frames: Sequence[Image.Image]) -> bytes:
     """Endless, at the size of the frames; 256 colours a frame."""
-    there_and_back = [*frames, *frames[-2:0:-1]]
-    buffer = io.BytesIO()
-    duration = 1000 // FRAMES_A_SECOND
-    there_and_back[0].save(buffer, "GIF", save_all=True, append_images=there_and_back[1:], duration=duration, loop=0)
-    return buffer.getvalue()
+    timing = {"duration": 1000 // FRAMES_A_SECOND, "loop": 0}
+    return to_file(frames[0], "GIF", save_all=True, append_images=frames[1:], **timing)
 
 
 def mp4(frames: Sequence[Image.Image]) -> bytes:
@@ -28,7 +31,7 @@ def mp4(frames: Sequence[Image.Image]) -> bytes:
         stream = film.add_stream("libx264", rate=FRAMES_A_SECOND, options={"crf": "18", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = Fraction(1, FRAMES_A_SECOND)
-        for picture in [*frames, *frames[-2:0:-1]]:
+        for picture in frames:
             large = picture.resize((width, height), Image.Resampling.LANCZOS)
             film.mux(stream.encode(av.VideoFrame.from_image(large)))
         film.mux(stream.encode())

@@ -49,7 +49,7 @@ function showSteps() {
 
 // For a slider, or a point that is dragged: call the result before each change, and a whole drag is one step.
 function oneStep(control) {
-  let touched = false, held = false, pause;
+  let touched = false, held = false, edit, pause;
   const letGo = () => { touched = held = false; };
   control.addEventListener("pointerdown", () => { held = true; });
   control.addEventListener("pointerup", letGo);
@@ -59,8 +59,9 @@ function oneStep(control) {
     letGo();
   });
   return () => {
-    if (!touched) remember();
+    if (!touched || edit !== dog.edit) remember(); // of a drag whose moves are refused and undone, each is a step
     touched = true;
+    edit = dog.edit;
     clearTimeout(pause);
     pause = setTimeout(() => { touched = held; }, KEYS_MS);
   };

@@ -69,6 +69,11 @@ find("#sheet").addEventListener("click", async () => {
   const answer = await ask(() => server.contact_sheet({ dogs: favourites.map(({ c }) => brief(c)), weights: facts.weights }));
   if (answer) save(answer.picture, "favourite dogs.png");
 });
+window.addEventListener("storage", (event) => { // another page of this browser has written
+  if (event.key !== FAVOURITES + facts.weights) return;
+  readFavourites();
+  showFavourites();
+});
 remembered.push({ save: () => favourites, load: (list) => { if (list !== favourites) writeFavourites(list); } });
 
 // ---- A link: #dog=WEIGHTS.sSEEDtTEMPERATURE, or .z and the coordinates as 16-bit numbers in base64.
@@ -81,10 +86,18 @@ function toLink() {
   return `#dog=${facts.weights}.z${text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
 }
 
+function fromBase64(text) {
+  try {
+    return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (b) => b.charCodeAt(0));
+  } catch {
+    return new Uint8Array(); // of a length that base64 never has
+  }
+}
+
 function followLink() {
   if (!location.hash.startsWith("#dog=")) return;
   const parts = /^#dog=([0-9a-f]{12})\.(?:s(\d{1,16})t([\d.]{1,6})|z([\w-]+))$/.exec(location.hash);
-  const bytes = parts?.[4] && Uint8Array.from(atob(parts[4].replaceAll("-", "+").replaceAll("_", "/")), (b) => b.charCodeAt(0));
+  const bytes = parts?.[4] && fromBase64(parts[4]);
   if (!parts || (bytes && bytes.length !== 2 * facts.names.length)) {
     return say("The link is broken, perhaps cut off; please ask for it again. This is another dog.", true);
   }
@@ -93,7 +106,7 @@ function followLink() {
   if (bytes) return goTo(Array.from(new Int16Array(bytes.buffer), (v) => v * STEP), "The dog of the link.");
   find("#temperature").value = temperature;
   showTemperature();
-  draw(Number(seed), Number(temperature));
+  draw(Number(seed), Number(temperature), []);
 }
 
 find("#link").addEventListener("click", async () => {

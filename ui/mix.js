@@ -63,8 +63,12 @@ async function fillFrom(name, source) {
 let photoFor = "a";
 onFile("#slot-photo", async (file) => {
   if (unfit(file)) return say(unfit(file), true);
-  const answer = await ask(() => server.reconstruct({ binary: true, data: { photo: file } }));
-  if (answer) fill(photoFor, { c: answer.c, picture: answer.picture, label: "your photo" });
+  const see = (whole) => server.reconstruct({ binary: true, data: { photo: file, wish: JSON.stringify({ whole }) } });
+  const answer = await ask(async () => {
+    const found = await see(false);
+    return found?.photo && found.error ? see(true) : found; // no head: its middle, as there is no box to draw here
+  });
+  if (answer) fill(photoFor, { c: answer.c, picture: answer.picture, label: answer.heads.length ? "your photo" : "the middle of your photo" });
 });
 
 for (const box of element.querySelectorAll("[data-slot]")) {

@@ -69,8 +69,8 @@ function moveTo(c) {
 }
 
 // A seed's dog, but with the values of the locked sliders.
-function draw(seed, temperature = Number(find("#temperature").value)) {
-  const keep = [...locked].map((index) => [index, dog.c[index]]);
+const kept = () => [...locked].map((index) => [index, dog.c[index]]);
+function draw(seed, temperature = Number(find("#temperature").value), keep = kept()) {
   return fetchDog(() => server.draw({ seed, temperature, keep, weights: facts.weights }), () => {
     find("#seed").value = seed;
     if (keep.length) return `Seed ${seed}, but for ${keep.length === 1 ? "the locked slider" : `${keep.length} locked sliders`}.`;

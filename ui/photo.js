@@ -97,7 +97,7 @@ function placeBox({ x, y, side }) {
   place4(find("#box"), box);
 }
 
-const takeBox = () => look(photo, { box: toShares(box) });
+const takeBox = () => photo && look(photo, { box: toShares(box) });
 
 // ---- Moved, resized and drawn by hand. On the photo a finger scrolls the page; a mouse draws a new box.
 const frame = find("#photo .frame");

@@ -1,7 +1,7 @@
 // The tabs, what stands left of them, and the first dog.
 
 // ---- Tabs: what an ability needs is fetched when its tab is opened, and again when the dog has changed.
-const OPENED = { similar: () => similarTo !== dog.c && showSimilar(), "plane-panel": showGrid, "map-panel": showMap, mix: showMix };
+const OPENED = { similar: () => similarShown() || showSimilar(), "plane-panel": showGrid, "map-panel": showMap, mix: showMix };
 const tabs = [...element.querySelectorAll("[role=tab]")];
 const openTab = () => tabs.find((tab) => tab.ariaSelected === "true").dataset.panel;
 

@@ -77,7 +77,8 @@ class Moves:
                 return {"dropped": True}
             self.waiting[page] = (number, move, future, time.perf_counter())
         if known:  # its turn in the pool now serves this one
-            known[2].set_result({"dropped": True})
+            if known[2].set_running_or_notify_cancel():  # its page may be gone
+                known[2].set_result({"dropped": True})
         else:
             self.worker.pool.submit(self._serve)
         return await sentence(unless_gone(future, request))

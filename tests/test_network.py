@@ -3,7 +3,7 @@
 import pytest
 
 from tests.serving import DESKTOP, ROOT, serve, visit
-from tests.test_page import distance, message, move, picture
+from tests.test_page import distance, draw, message, move, picture
 from training.slow import SlowNetwork
 
 DRAG = """
@@ -79,12 +79,15 @@ def test_a_browser_that_is_offline_says_so_and_recovers(browser, server):
 def test_a_model_that_is_swapped_under_an_old_page(browser, tmp_path, monkeypatch):
     first = serve(tmp_path)
     page = visit(browser, first.url, DESKTOP)
+    draw(page, 28)
     before = picture(page)
     first.process.terminate()
     first.process.wait(30)
     monkeypatch.setenv("WEIGHTS", str(ROOT / "weights" / "classic"))
     second = serve(tmp_path, port=int(first.url.rsplit(":", 1)[1]))
-    for act in (lambda: move(page, 0, 2.5), lambda: page.click("#random")):
+    hold = """slider => slider.dispatchEvent(new PointerEvent('pointerdown'))"""  # each move of a drag is refused
+    page.locator("#latents input[type=range]").first.evaluate(hold)
+    for act in (*[lambda: move(page, 0, 2.5)] * 3, lambda: page.click("#random")):
         page.evaluate("document.querySelector('#message').textContent = ''")
         act()
         page.wait_for_function("document.querySelector('#message').textContent.includes('reload the page')")

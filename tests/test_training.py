@@ -109,6 +109,18 @@ def poison(monkeypatch):
     return switch_on
 
 
+def test_a_new_critic_learns_alone_for_a_tenth_of_the_second_phase(tmp_path, drawn):
+    run = make(tmp_path / "run", drawn, "--realism", "1")
+    run.step()  # the critic is there
+    moved = []
+    for _ in range(2):  # to 24 of 160 images
+        networks = run.vae.decoder, run.critic.discriminator.heads
+        before = [[p.detach().clone() for p in network.parameters()] for network in networks]
+        run.step()
+        moved += [not all(map(torch.equal, network.parameters(), known)) for network, known in zip(networks, before)]
+    assert moved == [False, True, True, True], "decoder, critic; decoder, critic"
+
+
 @pytest.mark.parametrize("preset, more", [("tiny", []), ("tiny", ["--realism", "1"]), ("tiny-classic", [])])
 def test_a_step_that_is_not_finite_changes_nothing(tmp_path, drawn, preset, more, poison):
     run = make(tmp_path / "run", drawn, *more, preset=preset)

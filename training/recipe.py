@@ -22,6 +22,7 @@ class Recipe:
     realism_weight: float = 1.0
     realism_lr: float = 2e-4
     realism_warmup: int = 2_000  # of that rate and of the weight
+    critic_alone: int = 10_000  # of the second phase, at most its first tenth: so long only the critic learns
 
 
 RECIPES = {

@@ -168,6 +168,11 @@ class Run:
         """Images after which the second phase begins; all of them for a preset that has none."""
         return self.total * (1 - self.recipe.realism_share)
 
+    @property
+    def realism_from(self) -> float:
+        """Images after which the decoder heeds the critic. What a new one says would spoil a decoder that is good."""
+        return self.second_from + min(self.recipe.critic_alone, (self.total - self.second_from) / 10)
+
     def done(self) -> bool:
         if self.args.images:
             return self.images >= self.args.images
@@ -199,7 +204,8 @@ class Run:
             x, eps = (t.to(accelerator.device) for t in self.samples.batch(start, self.micro))
             x = x.contiguous(memory_format=torch.channels_last)
             total, parts = self._likeness(x, eps) if not self.critic else self._realism(x, eps, start)
-            accelerator.backward(total / self.args.accumulate)
+            if total.requires_grad:  # not while the critic learns alone
+                accelerator.backward(total / self.args.accumulate)
             if self.critic:
                 self.critic.backward(self.args.accumulate)
             loss = loss + total.detach()
@@ -220,7 +226,8 @@ class Run:
         self.bad_in_a_row = 0
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.step()
+        if total.requires_grad:
+            self.optimizer.step()
 
         # Update EMA.
         vae = accelerator.unwrap_model(self.vae)
@@ -259,11 +266,11 @@ class Run:
         temperature = (2 * torch.rand(count, 1, generator=generator)).clamp(max=1)
         drawn = torch.lerp(self.prior.mean, self.prior.sample(count, seed=seed), temperature)
         z = torch.cat([reparametrize(mu, logvar, eps.cpu() / 2), drawn])
-        with self.accelerator.autocast():
+        with torch.set_grad_enabled(self.images >= self.realism_from), self.accelerator.autocast():
             pictures = self.accelerator.unwrap_model(self.vae).decoder(z.to(x.device)).float()
         verdict = self.critic.judge(x, pictures, generator)
         likeness, parts = self.loss.coarse(x, pictures[: len(x)], verdict.real, [f[: len(x)] for f in verdict.seen])
-        ramp = min(1.0, (self.images - self.second_from) / self.recipe.realism_warmup)
+        ramp = min(1.0, max(0.0, self.images - self.realism_from) / self.recipe.realism_warmup)
         total = likeness + ramp * self.recipe.realism_weight * verdict.realism
         return total, parts | {"realism": verdict.realism, "critic": self.critic.loss.detach()}
 
@@ -285,8 +292,8 @@ class Run:
         recipe = self.recipe
         if not self.critic:
             return learning_rate(recipe.lr, recipe.warmup, self.images, self.first_phase)
-        seen, length = self.images - self.second_from, self.total - self.second_from
-        return learning_rate(recipe.realism_lr, recipe.realism_warmup, seen, length)
+        seen, length = self.images - self.realism_from, self.total - self.realism_from
+        return learning_rate(recipe.realism_lr, recipe.realism_warmup, seen, length) if seen >= 0 else 0.0
 
     def save(self) -> None:
         """The checkpoint, then the weights. A full disk leaves the former ones."""

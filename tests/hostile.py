@@ -6,8 +6,6 @@ It prints a line of JSON for each file of the folder: what came of it, the secon
 import io
 import json
 import random
-import re
-import resource
 import struct
 import sys
 import time
@@ -20,6 +18,7 @@ from PIL import Image
 from model import DogFinder, PhotoError
 from model.studio import Studio
 from tests.tiny import draw_dog, some_latents, tiny_vae
+from training.memory import peak_mb
 
 MUTATED = ("JPEG", "PNG", "WEBP", "HEIF")
 TRUNCATED = (*MUTATED, "AVIF", "GIF", "TIFF", "BMP")
@@ -125,14 +124,6 @@ def mutations(format: str, count: int, seed: int = 0) -> dict[str, bytes]:
                 break
         files[f"{i:04d}.{format.lower()}"] = bytes(data)
     return files
-
-
-def peak_mb() -> float:
-    """Of this process. (Where Linux tells, not by getrusage, whose peak begins with that of the parent process.)"""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # bytes on a Mac
 
 
 def main(folder: Path) -> None:

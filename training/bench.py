@@ -29,6 +29,7 @@ from model.packed import packed
 from model.pretrained import save
 
 from .bench_page import bench_page, page_table
+from .memory import FORGET
 from .run import Run
 from .train import parse as parse_training
 
@@ -146,20 +147,17 @@ print(psutil.Process().memory_info().rss / 1e6)
 """
 
 
-# Linux keeps the peak of a process since it was last asked to forget it. (getrusage's peak won't do: a process begins
-# with that of the one which started it.)
 PEAK = """
-import re, sys
+import sys, psutil
 from pathlib import Path
 from model import DogFinder, open_photo
-def megabytes(kind):
-    return int(re.search(kind + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024 / 1e6
+from training.memory import FORGET, peak_mb
 finder = DogFinder()
 finder.find(open_photo(sys.argv[2]))
-idle = megabytes("VmRSS")
-Path("/proc/self/clear_refs").write_text("5")
+idle = psutil.Process().memory_info().rss / 1e6
+FORGET.write_text("5")
 finder.crop(open_photo(Path(sys.argv[1]).read_bytes()))
-print(megabytes("VmHWM") - idle)
+print(peak_mb() - idle)
 """
 
 
@@ -176,7 +174,7 @@ def photos(times: int) -> dict:
         data = Path(large).read_bytes()
         opened = open_photo(data)
         command, peak = [sys.executable, "-c", PEAK, large, small], None
-        if Path("/proc/self/clear_refs").exists():
+        if FORGET.exists():
             peak = float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
         return {
             "megabytes": len(data) / 1e6,

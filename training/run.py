@@ -270,7 +270,7 @@ class Run:
             pictures = self.accelerator.unwrap_model(self.vae).decoder(z.to(x.device)).float()
         verdict = self.critic.judge(x, pictures, generator)
         likeness, parts = self.loss.coarse(x, pictures[: len(x)], verdict.real, [f[: len(x)] for f in verdict.seen])
-        ramp = min(1.0, max(0.0, self.images - self.realism_from) / self.recipe.realism_warmup)
+        ramp = min(1.0, (self.images - self.realism_from) / self.recipe.realism_warmup)
         total = likeness + ramp * self.recipe.realism_weight * verdict.realism
         return total, parts | {"realism": verdict.realism, "critic": self.critic.loss.detach()}
 

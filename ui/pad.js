@@ -69,8 +69,7 @@ function moveTo(c) {
 }
 
 // A seed's dog, but with the values of the locked sliders.
-const kept = () => [...locked].map((index) => [index, dog.c[index]]);
-function draw(seed, temperature = Number(find("#temperature").value), keep = kept()) {
+function draw(seed, temperature = Number(find("#temperature").value), keep = [...locked].map((index) => [index, dog.c[index]])) {
   return fetchDog(() => server.draw({ seed, temperature, keep, weights: facts.weights }), () => {
     find("#seed").value = seed;
     if (keep.length) return `Seed ${seed}, but for ${keep.length === 1 ? "the locked slider" : `${keep.length} locked sliders`}.`;

@@ -108,7 +108,9 @@ def test_a_second_run_does_nothing_and_a_new_photo_is_added(photos, done, tmp_pa
 def many(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("many")
     for i in range(24):
-        scene(i % 6 + 1, side=200 + 4 * i, left=100 + 10 * i).save(folder / f"{i:02d}.jpg")
+        photo = scene(i % 6 + 1, side=200 + 4 * i, left=100 + 10 * i)
+        # Large ones after the first few: seconds are left in which a run can be stopped.
+        (photo if i < 6 else photo.resize((4 * photo.width, 4 * photo.height))).save(folder / f"{i:02d}.jpg")
     return folder
 
 

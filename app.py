@@ -44,8 +44,8 @@ INTRO = "# DogVAE\nEvery dog here is drawn from **256 numbers**. Move a slider a
 PRIVACY = "Your photo is not kept: it is deleted once it has been read, and files that programs send within the hour."
 LIMITS = (
     "What it can't do: each hair in its place (it paints likely ones), collars and toys, several dogs, "
-    "whole bodies. It knows heads that fill the frame, which it looks for in your photo, and makes a dog even of "
-    "what is none."
+    "whole bodies. It knows heads that fill the frame, which it looks for in your photo; what is no dog comes back "
+    "as a smear, or as half a dog."
 )
 
 

@@ -77,6 +77,8 @@ class Loopback:
             raise Refused(404 if role else 401, "RepoNotFound")
         if write and role != "write":
             raise Refused(403 if role else 401, text="You don't have the rights")
+        if write and repo.gated:
+            raise Refused(403, "GatedRepo")
         return repo
 
     def role(self, request: Request) -> str | None:

@@ -25,12 +25,12 @@ class Server:
     process: subprocess.Popen
 
 
-def serve(folder: Path, port: int | None = None) -> Server:
+def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("app.py",)) -> Server:
     """app.py in a process of its own, as `make app` starts it, ready to answer."""
     port = port or free_port()
     env = os.environ | {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
     log = open(folder / "server.log", "w")
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     for _ in range(600):
         if process.poll() is not None:

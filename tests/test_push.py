@@ -115,6 +115,21 @@ def test_a_push_into_what_is_not_ours(hub, run, weights):
     assert status == 1 and "is public" in text
 
 
+def test_a_push_to_a_gated_repository(hub, run, weights):
+    repo = hub_repo(hub, "ann/dogs", {}, gated=True)
+    status, text = run(*push(weights), seconds=135)
+    assert status == 1 and "only to those whom its owner lets in" in text and len(repo.commits) == 1
+
+
+def test_a_push_from_a_full_disk(hub, run, weights):
+    """What goes up is laid out in a temporary folder first: no room for it, and nothing is sent."""
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, -1))"
+    full = f"{small}; from training.push import main; main()"
+    status, text = run("-c", full, *push(weights)[2:], seconds=90)
+    assert status == 1 and "no room in" in text and text.endswith("TMPDIR."), text
+    assert not hub.requests
+
+
 def test_a_space(hub, run, pushed):
     commit = hub.repos["models", "ann/dogs"].refs["main"]
     space = ["-m", "training.space", "--space", "ann/page", "--weights", "ann/dogs"]

@@ -85,6 +85,14 @@ def build_api(studio: Studio, worker: Worker) -> None:
         """
         return await sentence(worker.run(lambda: studio.draw(parse(latent)[None])[0]))
 
+    page = gr.context.Context.root_block
+
+    def forget_later(photo: str) -> None:
+        """Gradio deletes in time what clients upload, but not what MCP clients send as a data: URL, in file.EXT."""
+        if Path(photo).stem == "file":
+            copies = Path(gr.utils.get_upload_folder()).glob(f"*/{Path(photo).name}")
+            page.upload_file_set.update(map(str, copies))
+
     async def reconstruct(photo: str):
         """Finds the dog's head in a photo, encodes it and decodes it again.
 
@@ -97,6 +105,7 @@ def build_api(studio: Studio, worker: Worker) -> None:
         def work():
             if not photo:
                 raise PhotoError("No photo arrived; please send one.")
+            forget_later(photo)
             opened = open_photo(photo)
             seen = studio.reconstruct(studio.finder.crop(opened) if studio.finder else opened)
             return seen.crop, seen.picture, round(seen.psnr, 2), studio.to_json(seen.z)

@@ -136,6 +136,15 @@ def test_a_run_that_was_stopped_goes_on(many, tmp_path, end):
             assert (stopped / crop).read_bytes() == (whole / crop).read_bytes()
 
 
+@pytest.mark.parametrize("other", [("--size", "96"), ("--min", "64")])
+def test_a_run_goes_on_as_it_began(photos, done, tmp_path, other):
+    done = shutil.copytree(done, tmp_path / "out")
+    before = (done / "heads.csv").read_bytes()
+    with pytest.raises(SystemExit, match=r"was begun with --size 160 --min 128; use the same"):
+        prepare.main([str(photos), str(done), *other])
+    assert (done / "heads.csv").read_bytes() == before
+
+
 def test_a_line_that_was_cut_off_is_written_anew(photos, done, tmp_path):
     done = shutil.copytree(done, tmp_path / "out")
     expected, text = lines(done), (done / "heads.csv").read_bytes()

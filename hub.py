@@ -237,7 +237,8 @@ def plain(error: BaseException, repo: str, revision: str = "main") -> str:
     if isinstance(error, TimeoutError):
         return "The Hub does not answer in time; try again later."
     if isinstance(error, OSError) and error.errno:
-        return f"A file of {repo} could not be kept ({error.strerror}); make room or name another folder by HF_HOME."
+        kept = f"A file of {repo} could not be kept ({error.strerror})"
+        return f"{kept}; make room, or set HF_HOME and TMPDIR to folders elsewhere."
     if isinstance(error, OSError):  # fewer bytes than were announced
         return f"A file of {repo} came only in part; try again."
     return "The Hub can't be reached."  # the client's own HTTP library has a dozen names for it

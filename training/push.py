@@ -50,13 +50,10 @@ def check(weights: Path) -> None:
 def stage(weights: Path, repo: str, folder: Path) -> list[Path]:
     """Lays out in `folder` just what is uploaded."""
     pictures = [path for path in weights.iterdir() if path.suffix in (".png", ".webp")]
+    for path in sorted({*pictures, *(weights / file for file in FILES), *(ROOT / file for file in NOTICES)}):
+        shutil.copy(path, folder)
     try:
-        for path in sorted({*pictures, *(weights / file for file in FILES), *(ROOT / file for file in NOTICES)}):
-            shutil.copy(path, folder)
         (folder / "README.md").write_text(card(weights, repo))
-    except OSError as error:
-        reason = f"There is no room in {folder.parent} for what is to be sent ({error.strerror or error})"
-        raise PushError(f"{reason}; make some, or name another folder by TMPDIR.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise PushError(f"{weights}/metrics.json says too little for a card ({error}); {EVALUATE}.") from None
     return sorted(folder.iterdir())

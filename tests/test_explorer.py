@@ -171,12 +171,14 @@ def test_the_map_goes_anywhere(pad):
     click_in(pad, "#map", 0.9, 0.9)
     other = until_changed(pad, light)
     assert distance(light, other) > 2
+    point = pad.locator("#map .point")
+    assert point.evaluate("e => parseFloat(e.style.left)") > 80
     pad.click("#undo")
-    assert picture(pad) == light
+    assert picture(pad) == light and point.evaluate("e => parseFloat(e.style.left)") < 30
     pad.click("#redo")
     assert distance(picture(pad), other) < 2
     pad.click("#reset-map")
-    assert picture(pad) == before
+    assert picture(pad) == before and point.is_hidden()
     pad.locator("#map").focus()
     pad.keyboard.press("ArrowRight")
     assert until_changed(pad, before)
@@ -199,6 +201,7 @@ def test_a_photo_fills_a_slot(pad, tmp_path):
     pad.wait_for_function("!document.querySelector('#morph').disabled")
     with pad.expect_file_chooser() as chooser:
         pad.select_option("[data-slot=b] select", "photo")
+    fill(pad, "a", "random")  # while the visitor looks for a photo
     before = slot(pad, "b")
     chooser.value.set_files(ROOT / "assets" / "dog-3.png")
     pad.wait_for_function("document.querySelector('[data-slot=b] figcaption').textContent === 'your photo'")

@@ -1,7 +1,7 @@
 """What outlasts a moment: steps back and forth, favourites in two pages and of two models."""
 
 from tests.test_explorer import SLIDER, slide, tab, thumbs
-from tests.test_page import message, picture
+from tests.test_page import draw, message, picture
 
 
 def test_fifty_steps_back_and_forth(desktop):
@@ -41,4 +41,83 @@ def test_two_pages_of_a_browser_keep_the_same_favourites(browser, server):
         page.click("#keep")
         for one in pages:
             thumbs(one, "#favourites", count)
+    pages[1].click("#random")
+    picture(pages[1])
+    pages[0].click("#keep")
+    thumbs(pages[1], "#favourites", 4)
+    pages[1].click("#undo")  # of the dog there, not of what was kept here
+    picture(pages[1])
+    for one in pages:
+        thumbs(one, "#favourites", 4)
     context.close()
+
+
+def test_undo_brings_back_what_the_fields_said(desktop):
+    first = desktop.input_value("#seed")
+    draw(desktop, 7)
+    desktop.click("#undo")
+    assert desktop.input_value("#seed") == first
+    slide(desktop, "#temperature", 0.5)
+    desktop.wait_for_function("!document.querySelector('#undo').disabled")
+    picture(desktop)
+    desktop.click("#undo")
+    assert desktop.input_value("#temperature") == "1" and desktop.inner_text(".grow output") == "1.00"
+    tab(desktop, "Mix")
+    desktop.wait_for_function("!document.querySelector('#morph').disabled")
+    slide(desktop, "#morph", 0.5)
+    picture(desktop)
+    desktop.click("#undo")
+    assert desktop.input_value("#morph") == "0" and desktop.is_enabled("#morph")
+    desktop.click("#redo")
+    assert desktop.input_value("#morph") == "0.5"
+
+
+def test_a_seed_that_could_not_be_drawn_is_not_shown_as_this_dogs(desktop):
+    seed, before = desktop.input_value("#seed"), picture(desktop)
+    desktop.route("**/component_server/**", lambda route: route.abort())
+    desktop.fill("#seed", "9")
+    desktop.press("#seed", "Enter")
+    desktop.wait_for_function("document.querySelector('#message').classList.contains('problem')")
+    assert desktop.input_value("#seed") == seed and desktop.get_attribute("#dog img", "src") == before
+
+
+def test_ctrl_z_after_a_lock(desktop):
+    lock = desktop.locator(".lock input").nth(1)
+    lock.focus()
+    desktop.keyboard.press("Space")
+    assert lock.is_checked()
+    desktop.keyboard.press("Control+z")
+    assert not desktop.locator(".lock input").nth(1).is_checked() and message(desktop) == "Undone."
+
+
+def test_a_finger_that_meant_to_scroll_leaves_no_trace(desktop):
+    before = picture(desktop)
+    slide(desktop, f"{SLIDER} >> nth=0", 2)
+    picture(desktop)
+    desktop.click("#undo")
+    desktop.locator(SLIDER).nth(3).evaluate(
+        """(slider) => {
+            slider.dispatchEvent(new PointerEvent("pointerdown"));
+            slider.value = 2.5;
+            slider.dispatchEvent(new Event("input"));
+            slider.dispatchEvent(new PointerEvent("pointercancel"));
+        }"""
+    )
+    assert picture(desktop) == before and desktop.is_enabled("#redo")
+    desktop.click("#redo")
+    assert picture(desktop) != before and message(desktop) == "Redone."
+
+
+def test_a_morph_that_plays_gives_way(desktop):
+    tab(desktop, "Mix")
+    desktop.wait_for_function("!document.querySelector('#morph').disabled")
+    desktop.click("#play")
+    with desktop.expect_download() as download:  # of the dog that is just there
+        desktop.click("#save-latent")
+    assert download.value.suggested_filename == "dog-edited.json" and desktop.inner_text("#play") == "Play"
+    desktop.click("#play")
+    desktop.click("#random")
+    desktop.wait_for_function("document.querySelector('#message').textContent.startsWith('Seed ')")
+    shown = picture(desktop)
+    desktop.wait_for_timeout(300)
+    assert desktop.get_attribute("#dog img", "src") == shown and desktop.inner_text("#play") == "Play"

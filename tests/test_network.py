@@ -87,7 +87,9 @@ def test_a_model_that_is_swapped_under_an_old_page(browser, tmp_path, monkeypatc
     second = serve(tmp_path, port=int(first.url.rsplit(":", 1)[1]))
     hold = """slider => slider.dispatchEvent(new PointerEvent('pointerdown'))"""  # each move of a drag is refused
     page.locator("#latents input[type=range]").first.evaluate(hold)
-    for act in (*[lambda: move(page, 0, 2.5)] * 3, lambda: page.click("#random")):
+    photo = ROOT / "assets" / "dog-3.png"
+    acts = lambda: page.click("#random"), lambda: page.set_input_files("#upload input[type=file]", photo)
+    for act in (*[lambda: move(page, 0, 2.5)] * 3, *acts):
         page.evaluate("document.querySelector('#message').textContent = ''")
         act()
         page.wait_for_function("document.querySelector('#message').textContent.includes('reload the page')")

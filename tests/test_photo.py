@@ -182,6 +182,17 @@ def test_no_head_says_so_and_leaves_the_choice(page, photos):
     assert page.trouble == []
 
 
+def test_undo_brings_back_the_photo_before_one_without_a_dog(desktop, photos):
+    send(desktop, photos["one"])
+    crop = desktop.get_attribute("[data-part=crop]", "src")
+    send(desktop, photos["none"])
+    assert desktop.locator("#reconstruction").is_hidden()
+    after(desktop, lambda: desktop.click("#anyway"))
+    desktop.click("#undo")
+    assert desktop.locator("#reconstruction").is_visible() and desktop.locator("#box").is_visible()
+    assert desktop.get_attribute("[data-part=crop]", "src") == crop
+
+
 def test_before_and_after(desktop, photos):
     send(desktop, photos["one"])
     desktop.locator("#wipe").evaluate("e => { e.value = 40; e.dispatchEvent(new Event('input')) }")

@@ -2,7 +2,7 @@
 
 // The answer to a call, or null where there is none, with the reason said.
 async function ask(call) {
-  const answer = await call().catch(() => ({ error: OUT_OF_REACH }));
+  const answer = ours(await call().catch(() => ({ error: OUT_OF_REACH })));
   if (answer?.error) say(answer.error, true);
   return !answer || answer.error || answer.dropped ? null : answer;
 }
@@ -74,7 +74,7 @@ function square(box, step, now, change) {
 function putPoint(box, place, text) {
   const point = box.querySelector(".point");
   point.hidden = !place;
-  if (!place) return;
+  if (!place) return box.setAttribute("aria-valuetext", "nowhere");
   point.style.left = `${100 * place[0]}%`;
   point.style.top = `${100 * place[1]}%`;
   box.setAttribute("aria-valuenow", Math.round(100 * place[0]));
@@ -134,8 +134,13 @@ find("#reset-plane").addEventListener("click", () => {
 });
 
 // ---- The map: dogs of the prior, those that look alike side by side. Between them the server mixes.
+function showPlace() {
+  const [x, y] = dog.place ?? [];
+  putPoint(find("#map"), dog.place, `${Math.round(100 * x)} % across, ${Math.round(100 * y)} % down`);
+}
+
 async function showMap() {
-  putPoint(find("#map"), dog.place, "a place on the map");
+  showPlace();
   if (find("#map img").src) return;
   find("#map").setAttribute("aria-busy", "true");
   const answer = await ask(() => server.atlas({ weights: facts.weights }));
@@ -148,6 +153,7 @@ square(find("#map"), 1 / 24, () => dog.place, (x, y) => {
   setSpace("map");
   moved();
   showSteps();
-  putPoint(find("#map"), dog.place, `${Math.round(100 * x)} % across, ${Math.round(100 * y)} % down`);
+  showPlace();
 });
-find("#reset-map").addEventListener("click", () => { reset(); dog.place = null; showMap(); });
+element.addEventListener("settled", showPlace); // another dog does not lie there
+find("#reset-map").addEventListener("click", reset);

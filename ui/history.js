@@ -4,11 +4,21 @@ const UNDO_STEPS = 50, KEYS_MS = 800; // arrow keys that follow each other soone
 const past = [], future = [];
 const remembered = []; // { save, load } of what a step brings back beside the dog; each ability adds its own
 
+// Fields that a step brings back. A browser changes a field before anyone hears of it, so what they showed of the dog
+// that is there is noted here.
+const FIELDS = ["#seed", "#temperature", "#morph", "#like"];
+let fields = {};
+const noteFields = () => { fields = Object.fromEntries(FIELDS.map((name) => [name, find(name).value])); };
+
+function putFields(values) {
+  for (const name of FIELDS) find(name).value = values[name];
+  fields = values;
+  showTemperature();
+}
+
 const snapshot = () => ({
   ...dog, c: [...dog.c], latent: { ...dog.latent, z: [...dog.latent.z] }, picture: find("#dog img").src,
-  seedField: find("#seed").value, temperatureField: find("#temperature").value,
-  photo: find("#reconstruction").hidden ? null : find("#reconstruction").answer,
-  others: remembered.map((part) => part.save()),
+  fields, others: remembered.map((part) => part.save()),
 });
 
 function remember() {
@@ -27,10 +37,9 @@ function step(from, to, sentence) {
   setSpace(state.space);
   restore(state);
   for (const key of ["base", "seed", "temperature", "place"]) dog[key] = state[key];
-  find("#seed").value = state.seedField;
-  find("#temperature").value = state.temperatureField;
-  showTemperature();
-  showReconstruction(state.photo);
+  putFields(state.fields);
+  showReconstruction(dog.base.crop ? dog.base : null);
+  showPlace();
   remembered.forEach((part, i) => part.load(state.others[i]));
   showSteps();
   renderSliders();
@@ -41,6 +50,15 @@ function step(from, to, sentence) {
 const undo = () => step(past, future, "Undone.");
 const redo = () => step(future, past, "Redone.");
 
+// A step that nobody meant: it can't be redone, and what could be before still can; a dog on its way still comes.
+function takeBack(redoable) {
+  const wish = latest;
+  step(past, [], "");
+  latest = wish;
+  future.push(...redoable);
+  showSteps();
+}
+
 function showSteps() {
   find("#undo").disabled = past.length === 0;
   find("#redo").disabled = future.length === 0;
@@ -49,17 +67,20 @@ function showSteps() {
 
 // For a slider, or a point that is dragged: call the result before each change, and a whole drag is one step.
 function oneStep(control) {
-  let touched = false, held = false, edit, pause;
+  let touched = false, held = false, redoable = [], edit, pause;
   const letGo = () => { touched = held = false; };
   control.addEventListener("pointerdown", () => { held = true; });
   control.addEventListener("pointerup", letGo);
   control.addEventListener("blur", letGo);
   control.addEventListener("pointercancel", () => { // the finger meant to scroll the page
-    if (touched) undo();
+    if (touched) takeBack(redoable);
     letGo();
   });
   return () => {
-    if (!touched || edit !== dog.edit) remember(); // of a drag whose moves are refused and undone, each is a step
+    if (!touched || edit !== dog.edit) { // of a drag whose moves are refused and undone, each is a step
+      redoable = [...future];
+      remember();
+    }
     touched = true;
     edit = dog.edit;
     clearTimeout(pause);
@@ -69,7 +90,7 @@ function oneStep(control) {
 
 document.addEventListener("keydown", (event) => {
   const z = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.altKey;
-  const typing = event.target.matches?.("input:not([type=range]), textarea, select");
+  const typing = event.target.matches?.("input:is([type=number], [type=search], [type=text]), textarea");
   if (!z || typing || !element.isConnected || element.offsetParent === null) return;
   event.preventDefault();
   event.shiftKey ? redo() : undo();

@@ -73,8 +73,9 @@ window.addEventListener("storage", (event) => { // another page of this browser 
   if (event.key !== FAVOURITES + facts.weights) return;
   readFavourites();
   showFavourites();
+  for (const state of [...past, ...future]) state.others[kept] = favourites; // what that page did is not undone here
 });
-remembered.push({ save: () => favourites, load: (list) => { if (list !== favourites) writeFavourites(list); } });
+const kept = -1 + remembered.push({ save: () => favourites, load: (list) => { if (list !== favourites) writeFavourites(list); } });
 
 // ---- A link: #dog=WEIGHTS.sSEEDtTEMPERATURE, or .z and the coordinates as 16-bit numbers in base64.
 const STEP = 1 / 2000; // up to 16 standard deviations, finer than anyone sees
@@ -145,6 +146,10 @@ async function loadLatent(file) {
   await fetchDog(() => server.load(latent), () => "Latent loaded.");
 }
 
-find("#save-png").addEventListener("click", async () => { await settled(); save(find("#dog img").src, fileName("png")); });
+find("#save-png").addEventListener("click", async () => {
+  await settled();
+  const picture = find("#dog img").src;
+  save(picture, fileName(picture.startsWith("data:image/png") ? "png" : "jpg")); // the first dog's may not have come yet
+});
 find("#save-latent").addEventListener("click", saveLatent);
 onFile("#load-latent input", loadLatent);

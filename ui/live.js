@@ -12,6 +12,8 @@ const limit = () => Math.min(4, 1 + Math.round(network / 45));
 
 function moved() {
   dog.settled = false;
+  if (dog.space !== "map") dog.place = null;
+  noteFields();
   if (!find("#message").classList.contains("problem")) say("");
   wanted = { still: false };
   clearTimeout(restTimer);
@@ -46,7 +48,8 @@ async function request(still) {
     network += 0.2 * (performance.now() - began - answer.took - network);
     if (number > shown && edit === dog.edit) accept(answer, number, still);
   } catch (error) {
-    say(error.sentence ?? "The server does not answer just now; your dog is kept, and the page tries again.", true);
+    const sentence = error.sentence ?? "The server does not answer just now; your dog is kept, and the page tries again.";
+    if (edit === dog.edit && !dog.settled) say(sentence, true); // else another dog has come meanwhile
     await new Promise((wait) => setTimeout(wait, RETRY_MS));
     if (!dog.settled) wanted ??= { still: true };
   } finally {
@@ -97,5 +100,8 @@ function restore(known) {
   rest();
 }
 
-const settled = () =>
-  dog.settled ? Promise.resolve() : new Promise((done) => element.addEventListener("settled", done, { once: true }));
+// Until the numbers are known that belong to the picture.
+function settled() {
+  stop(); // a morph that plays would never rest
+  return dog.settled ? Promise.resolve() : new Promise((done) => element.addEventListener("settled", done, { once: true }));
+}

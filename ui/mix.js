@@ -37,6 +37,7 @@ function fill(name, slot) {
   remember();
   slots[name] = slot;
   find("#morph").value = find("#like").value = 0;
+  noteFields();
   find("#puppies").replaceChildren();
   showSlots();
 }
@@ -54,21 +55,26 @@ async function fillFrom(name, source) {
     const kept = favourites[Number(source.slice(5))];
     return fill(name, { c: kept.c, picture: kept.picture, label: "favourite" });
   }
-  const typed = Number(find("#slot-seed").value);
-  const seed = source === "seed" && Number.isInteger(typed) && typed >= 0 ? typed : Math.floor(Math.random() * 1e6);
+  const typed = find("#slot-seed").value;
+  if (source === "seed" && !isSeed(typed)) return say(NO_SEED, true);
+  const seed = source === "seed" ? Number(typed) : Math.floor(Math.random() * 1e6);
   const answer = await seedDog(seed);
   if (answer) fill(name, { c: answer.c, picture: answer.picture, label: `seed ${seed}` });
 }
 
 let photoFor = "a";
 onFile("#slot-photo", async (file) => {
+  const name = photoFor;
   if (unfit(file)) return say(unfit(file), true);
+  say("Looking at the photo …");
   const see = (whole) => server.reconstruct({ binary: true, data: { photo: file, wish: JSON.stringify({ whole }) } });
   const answer = await ask(async () => {
     const found = await see(false);
     return found?.photo && found.error ? see(true) : found; // no head: its middle, as there is no box to draw here
   });
-  if (answer) fill(photoFor, { c: answer.c, picture: answer.picture, label: answer.heads.length ? "your photo" : "the middle of your photo" });
+  if (!answer) return;
+  say("");
+  fill(name, { c: answer.c, picture: answer.picture, label: answer.heads.length ? "your photo" : "the middle of your photo" });
 });
 
 for (const box of element.querySelectorAll("[data-slot]")) {
@@ -82,7 +88,7 @@ for (const box of element.querySelectorAll("[data-slot]")) {
   choice.addEventListener("pointerdown", offerAll);
   choice.addEventListener("change", async () => {
     const source = choice.value;
-    photoFor = name;
+    if (source === "photo") photoFor = name;
     choice.value = "";
     await fillFrom(name, source);
   });
@@ -165,22 +171,21 @@ find("#breed").addEventListener("click", () => {
 });
 
 find("#reset-mix").addEventListener("click", () => {
-  stop();
   reset();
   slots.a = slots.b = slots.c = null;
   find("#morph").value = find("#like").value = 0;
+  noteFields();
   find("#puppies").replaceChildren();
   showSlots();
 });
 
 remembered.push({
-  save: () => ({ ...slots, morph: find("#morph").value, like: find("#like").value }),
-  load: ({ morph, like, ...before }) => {
+  save: () => ({ ...slots }),
+  load: (before) => {
     stop();
     Object.assign(slots, before);
-    find("#morph").value = morph;
-    find("#like").value = like;
     showSlots();
+    if (openTab() === "mix") showMix(); // before it was first opened they were empty
   },
 });
 showSlots();

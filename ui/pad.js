@@ -3,6 +3,7 @@
 
 const facts = props.value;
 const find = (selector) => element.querySelector(selector);
+const SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one.";
 const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
 
 // ---- The dog: `c`, standard deviations along the directions, and `z`, the raw numbers. Both are known
@@ -25,6 +26,9 @@ const onFile = (selector, handle) => find(selector).addEventListener("change", (
   if (file) handle(file);
 });
 
+// An answer whose numbers are another model's is none for this page.
+const ours = (answer) => (answer?.latent && answer.latent.weights !== facts.weights ? { error: SWAPPED } : answer);
+
 // ---- A new dog: drawn, loaded or from a photo. What was there stays until the answer is good.
 let latest = 0;
 
@@ -33,7 +37,7 @@ async function fetchDog(call, done, doing, caption) {
   if (doing) say(doing);
   let answer;
   try {
-    answer = await call();
+    answer = ours(await call());
     if (!answer) throw new Error("an upload that never arrived");
   } catch (error) {
     const large = /413|exceed|too large/i.test(String(error?.message ?? error));
@@ -41,13 +45,19 @@ async function fetchDog(call, done, doing, caption) {
                             : OUT_OF_REACH };
   }
   if (mine !== latest || answer.dropped) return; // a newer wish overtook this one
-  if (answer.error) return say(answer.error, true);
+  if (answer.error) {
+    putFields(fields); // a seed that was typed is not this dog's
+    return say(answer.error, true);
+  }
   remember();
   place({ ...answer, caption });
   say(done(answer));
+  noteFields();
 }
 
 function place(answer) {
+  stop();
+  dog.place = null;
   if (dog.space === "map") setSpace("directions");
   restore(answer);
   dog.base = answer;
@@ -68,6 +78,9 @@ function moveTo(c) {
   showSteps();
 }
 
+const NO_SEED = "The seed is a whole number, 0 or more.";
+const isSeed = (text) => text !== "" && Number.isInteger(Number(text)) && Number(text) >= 0;
+
 // A seed's dog, but with the values of the locked sliders.
 function draw(seed, temperature = Number(find("#temperature").value), keep = [...locked].map((index) => [index, dog.c[index]])) {
   return fetchDog(() => server.draw({ seed, temperature, keep, weights: facts.weights }), () => {
@@ -80,9 +93,12 @@ function draw(seed, temperature = Number(find("#temperature").value), keep = [..
 }
 
 function reset() {
+  stop();
   remember();
+  dog.place = null;
   if (dog.space === "map") setSpace("directions");
   restore(dog.base);
+  showReconstruction(dog.base.crop ? dog.base : null);
   renderSliders();
   showSteps();
 }

@@ -12,6 +12,7 @@ const unfit = (file) => file.size > 25e6 ? "The file is larger than 25 MB; pleas
 // ---- To the server and back. A caption says that this is no photo of a visitor, but a head that fills its frame.
 function seePhoto(file, caption) {
   if (unfit(file)) return say(unfit(file), true);
+  closeWebcam();
   return look({ file, caption, turns: 0 }, { whole: Boolean(caption) });
 }
 
@@ -41,7 +42,6 @@ function look(of, { box = null, whole = false } = {}) {
 function showReconstruction(answer) {
   const shown = find("#reconstruction");
   shown.hidden = !answer;
-  shown.answer = answer;
   showPhoto(answer?.file && !answer.caption ? answer : null);
   if (!answer) return;
   shown.querySelector("[data-part=crop]").src = shown.querySelector("[data-part=before]").src = answer.crop;
@@ -199,13 +199,18 @@ function closeWebcam() {
   find("#webcam").hidden = true;
 }
 
+let opening = false; // the browser is asking the visitor
 find("#camera").addEventListener("click", async () => {
+  if (opening) return;
   if (video.srcObject) return closeWebcam();
+  opening = true;
   try {
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1280 } } });
     find("#webcam").hidden = false;
   } catch {
     say("The browser gives this page no camera; please upload a photo instead.", true);
+  } finally {
+    opening = false;
   }
 });
 find("#close-webcam").addEventListener("click", closeWebcam);

@@ -36,14 +36,16 @@ element.addEventListener("settled", () => { // the panel that is open follows, o
 // ---- Random dogs, photos, steps
 find("#random").addEventListener("click", () => draw(Math.floor(Math.random() * 1e6)));
 find("#seed").addEventListener("change", (event) => {
-  const seed = Number(event.target.value);
-  if (event.target.value === "" || !Number.isInteger(seed) || seed < 0) return say("The seed is a whole number, 0 or more.", true);
-  draw(seed);
+  if (!isSeed(event.target.value)) return say(NO_SEED, true);
+  draw(Number(event.target.value));
 });
 find("#temperature").addEventListener("input", showTemperature);
 find("#temperature").addEventListener("change", () => {
   if (dog.seed !== null) draw(dog.seed);
-  else say("The temperature counts for the next random dog.");
+  else {
+    noteFields();
+    say("The temperature counts for the next random dog.");
+  }
 });
 onFile("#upload input", (file) => seePhoto(file));
 find("#undo").addEventListener("click", undo);
@@ -67,6 +69,7 @@ place({ ...facts.first, picture: find("#dog img").src });
 dog.seed = facts.first.seed;
 find("#seed").value = facts.first.seed;
 showTemperature();
+noteFields();
 say(`Seed ${facts.first.seed}: move a slider, and watch.`);
 const first = dog.base;
 server.draw({ seed: dog.seed, temperature: 1, weights: facts.weights }).then((answer) => { // lossless, for when it rests

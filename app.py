@@ -21,6 +21,7 @@ if os.environ.get("SPACES_ZERO_GPU"):
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from model import DogFinder, load
@@ -31,6 +32,7 @@ from ui.pad import build_pad
 from ui.worker import Worker
 
 HERE = Path(__file__).parent
+MAX_BODY = 27_000_000  # bytes of a request, which Gradio reads whole: a photo of 25 MB and what is round it
 TITLE = "DogVAE: draw a dog from 256 numbers"
 # What a component's own scoped CSS can't say. Gradio's "hidden" would keep the dog from sticking to the top.
 CSS = """
@@ -114,7 +116,7 @@ def main() -> None:
         max_file_size="25mb",
         ssr_mode=False,
         mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
-        app_kwargs={"middleware": [Middleware(Zipped)]},
+        app_kwargs={"middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped)]},
         state_session_capacity=100,  # nothing is kept in sessions, yet each takes 80 kB, and Gradio would hold 10,000
         run_history=False,
         footer_links=["api"],

@@ -1,9 +1,11 @@
 """The named endpoints through gradio_client, and the pad's own protocol called by a stranger."""
 
+import contextlib
 import json
 import math
 import urllib.request
 
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
@@ -136,3 +138,21 @@ def test_the_pad_draws(server):
     assert pad_call(server, "move", {"values": [0.0] * 256})["picture"].startswith("data:image/jpeg")
     still = pad_call(server, "move", {"values": [0.0] * 256, "still": True})
     assert still["picture"].startswith("data:image/png") and len(still["latent"]["z"]) == 256
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_request_of_many_photos_is_refused(server, announced):
+    """Each file may have 25 MB, but Gradio would take a thousand of them into memory."""
+    head, piece = b'\r\n--x\r\nContent-Disposition: form-data; name="f"; filename="dog.png"\r\n\r\n', bytes(1 << 20)
+
+    def body():
+        for _ in range(5):
+            yield head
+            yield from [piece] * 20
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    headers |= {"Content-Length": str(5 * len(head) + 100 * len(piece))} if announced else {}
+    with contextlib.suppress(httpx.WriteError):  # the server may close before it has heard all
+        answer = httpx.post(f"{server.url}/gradio_api/component_server/", content=body(), headers=headers, timeout=60)
+        assert answer.status_code == 413
+    assert httpx.get(server.url, timeout=60).status_code == 200

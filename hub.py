@@ -4,6 +4,7 @@ Nothing here waits long, and nothing here imports torch: the page asks the Hub w
 The files are kept in the Hub client's own cache (HF_HOME), from which they are taken where the Hub can't be asked.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -106,8 +107,9 @@ def fetch(name: str, asked: Future | None = None) -> tuple[Path, str]:
     if not pinned:
         # Files are fetched by commit, and so the client notes no branch: an offline start would not find them.
         ref = folder.parent.parent / "refs" / revision
-        ref.parent.mkdir(parents=True, exist_ok=True)
-        ref.write_text(found.commit)
+        with contextlib.suppress(OSError):  # a cache that can only be read
+            ref.parent.mkdir(parents=True, exist_ok=True)
+            ref.write_text(found.commit)
     return folder, f"{repo} at {found.commit[:7]} on the Hub"
 
 

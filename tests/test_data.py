@@ -61,6 +61,16 @@ def test_a_flat_folder_is_split(drawn):
     assert torch.equal(train.pixels, again.pixels)
 
 
+def test_what_is_held_out_stays_so_when_pictures_are_added(tmp_path):
+    draw_folder(tmp_path, 60)
+    _, before = load_splits(tmp_path, 32)
+    assert 0 < len(before) < 12
+    draw_folder(tmp_path / "a new one", 60, first=60)
+    train, after = load_splits(tmp_path, 32)
+    same = (train.pixels[:, None] == before.pixels).flatten(2).all(2)
+    assert len(after) > len(before) and not same.any(), "a picture that was measured on is trained on now"
+
+
 # Ten pictures, each of one grey, with the left half marked: which one a sample shows and whether it is mirrored.
 PIXELS = torch.arange(10, dtype=torch.uint8)[:, None, None, None].repeat(1, 3, 4, 4) * 20
 PIXELS[..., :2] += 1

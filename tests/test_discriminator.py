@@ -20,7 +20,7 @@ def generator(seed: int = 0) -> torch.Generator:
 def make_critic() -> Critic:
     AcceleratorState._reset_state(True)
     torch.manual_seed(0)
-    return Critic(PerceptualLoss(load_lite0()).look, Accelerator(cpu=True))
+    return Critic(PerceptualLoss(load_lite0()).look, Accelerator(cpu=True), 5e-4)
 
 
 def augmentation(count: int) -> Augmentation:

@@ -94,6 +94,7 @@ def test_a_second_run_does_nothing_and_a_new_photo_is_added(photos, done, tmp_pa
     last = lines(done)[-1]["photo"]
     assert [row["photo"] for row in run(photos, done, "--val", "0.5")] == [row["photo"] for row in lines(done)]
     assert (done / "heads.csv").read_bytes() == before
+    assert stamps.keys() == set(done.rglob("*.jpg"))
     changed = {path for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp}
     assert len(changed) <= 1, f"only the last photo, {last}, is cut again"
     new = photos / "zz.png"
@@ -140,8 +141,9 @@ def test_a_run_that_was_stopped_goes_on(many, tmp_path, end):
 def test_a_run_goes_on_as_it_began(photos, done, tmp_path, other):
     done = shutil.copytree(done, tmp_path / "out")
     before = (done / "heads.csv").read_bytes()
-    with pytest.raises(SystemExit, match=r"was begun with --size 160 --min 128; use the same"):
-        prepare.main([str(photos), str(done), *other])
+    for command in ([str(photos), str(done), *other], [str(photos / "holiday"), str(done)]):
+        with pytest.raises(SystemExit, match=r"was begun with .* --size 160 --min 128; use the same"):
+            prepare.main(command)
     assert (done / "heads.csv").read_bytes() == before
 
 

@@ -12,8 +12,8 @@ from tests.test_scale import ended, start_several
 from tests.tiny import draw_dog, draw_folder
 from training import stream
 from training.checkpoint import read_facts
-from training.data import DataError
-from training.stream import Stream, encoded, first_pictures, held_out, open_stream
+from training.data import DataError, held_out, load_splits
+from training.stream import Stream, encoded, first_pictures, open_stream
 
 COUNT = 120
 
@@ -68,6 +68,31 @@ def test_first_pictures_are_not_trained_on_twice(source):
     assert len(train) + len(val) == COUNT and 0 < len(val) < len(train)
 
 
+def test_what_is_held_out_is_what_evaluation_holds_out(folder):
+    _, val = first_pictures(str(folder), 32)
+    _, measured = load_splits(folder, 32)
+    assert sorted(map(bytes, val.pixels.flatten(1).numpy())) == sorted(map(bytes, measured.pixels.flatten(1).numpy()))
+
+
+def test_a_folder_that_says_what_to_measure_on_is_heeded(tmp_path):
+    draw_folder(tmp_path / "train", 20)
+    draw_folder(tmp_path / "val", 7, first=20)
+    train, val = first_pictures(str(tmp_path), 32)
+    assert (len(train), len(val)) == (20, 7)
+    trained, entries = Stream(str(tmp_path), 32, 16, 0, 0, 1), Counter()
+    for data in trained._endless():
+        if trained.epoch:
+            break
+        entries[data] += 1
+    assert set(entries) == {path.read_bytes() for path in (tmp_path / "train").iterdir()}
+
+
+def test_pictures_of_a_folder_do_not_come_by_name(folder):
+    names = [entry["image"]["path"] for entry in open_stream(str(folder))]
+    assert len(names) == COUNT and names != sorted(names)
+    assert names == [entry["image"]["path"] for entry in open_stream(str(folder))]
+
+
 def test_it_shuffles_and_goes_on_where_it_stopped(source, monkeypatch):
     monkeypatch.setattr(stream, "BUFFER", 1)  # what waits in the buffer is passed over after a resume
     whole = Stream(source, 32, 16, 3, 0, 1)
@@ -83,6 +108,15 @@ def test_it_shuffles_and_goes_on_where_it_stopped(source, monkeypatch):
     monkeypatch.setattr(stream, "BUFFER", 100)
     shuffled = Stream(source, 32, 16, 3, 0, 1)
     assert not all(shuffled.batch(8 * i, 8)[0].equal(batches[i][0]) for i in range(5))
+
+
+def test_it_goes_on_where_all_that_was_left_waited_in_the_buffer(source):
+    first = Stream(source, 32, 16, 0, 0, 1)  # 120 pictures, and a buffer of 2,000
+    first.batch(0, 8)
+    second = Stream(source, 32, 16, 0, 0, 1)
+    second.resume([first.state], 0, 1)
+    second.batch(8, 8)
+    assert second.epoch == first.epoch + 1
 
 
 def test_more_processes_than_before_begin_the_next_epoch(source):
@@ -103,6 +137,21 @@ def test_what_can_not_be_streamed(tmp_path):
         with pytest.raises(DataError, match=says) as caught:
             open_stream(str(tmp_path / name))
         assert "\n" not in str(caught.value)
+
+
+def test_a_shard_that_is_cut_short_ends_with_a_sentence(tmp_path, shards, in_process):
+    whole = (shards / "dogs-0.tar").read_bytes()
+    (tmp_path / "a.tar").write_bytes(whole)
+    (tmp_path / "b.tar").write_bytes(whole[: len(whole) // 2])
+    assert "broke off" in fails(*arguments(tmp_path / "run", tmp_path, "--stream"))
+
+
+def test_names_that_look_like_patterns_and_files_that_are_gone(tmp_path):
+    draw_folder(tmp_path / "[a] dog?", 30)
+    stream = open_stream(str(tmp_path))
+    gone = next(iter(stream))
+    Path(gone["image"]["path"]).unlink()
+    assert encoded(gone) == b"" and sum(1 for _ in open_stream(str(tmp_path))) == 29
 
 
 def test_a_run_by_two_processes_then_one(tmp_path, shards, in_process):

@@ -1,6 +1,7 @@
 """Training within this process: what it is given, its steps, and numbers that are none."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,10 +10,10 @@ from safetensors.torch import load_file
 from model import load
 from model.pretrained import read, save
 from tests.running import arguments, fails, finished, make, start
-from tests.tiny import TINY_PRESETS, draw_folder, tiny_vae
+from tests.tiny import TINY_PRESETS, TINY_RECIPE, draw_folder, tiny_vae
 from training import train
 from training.checkpoint import NAME, read_facts
-from training.recipe import learning_rate, update_ema
+from training.recipe import RECIPES, learning_rate, scaled, update_ema
 from training.run import Run, TrainingError
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -49,6 +50,34 @@ def test_arguments_that_make_no_sense(tmp_path, drawn, capsys):
         assert "--realism" in usage(capsys, *arguments(tmp_path, drawn, "--realism", share))
     for minutes in ("0", "-1", "nan", "inf"):
         assert "above 0" in usage(capsys, *arguments(tmp_path, drawn, "--minutes", minutes, images=None))
+
+
+def test_the_command_of_the_readme_trains_both_phases(tmp_path, drawn, monkeypatch):
+    monkeypatch.setitem(RECIPES, "tiny", replace(TINY_RECIPE, realism_share=RECIPES["dogvae"].realism_share))
+    train.main(arguments(tmp_path / "run", drawn, images=96))
+    facts = read_facts(tmp_path / "run")
+    assert 0 < facts["second_from"] < 96
+    log = (tmp_path / "run" / "log.jsonl").read_text()
+    assert "critic" in log.splitlines()[-1]
+
+
+def test_every_learning_rate_grows_with_the_root_of_the_batch():
+    one, four = TINY_RECIPE, scaled(TINY_RECIPE, 4 * TINY_RECIPE.batch)
+    for rate in ("lr", "realism_lr", "critic_lr"):
+        assert getattr(four, rate) == pytest.approx(2 * getattr(one, rate)), rate
+
+
+def test_a_resumed_run_keeps_its_batch(tmp_path, drawn):
+    train.main(arguments(tmp_path / "run", drawn, "--batch", 16, images=32))
+    assert make(tmp_path / "run", drawn, "--resume").batch == 16
+    assert make(tmp_path / "run", drawn, "--resume", "--batch", 8).batch == 8
+
+
+def test_weights_are_not_trained_over(tmp_path, drawn):
+    save(tiny_vae(), tmp_path / "mine")
+    before = (tmp_path / "mine" / "model.safetensors").read_bytes()
+    text = fails(*arguments(tmp_path / "mine", drawn, "--init-from", tmp_path / "mine"))
+    assert "would be lost" in text and (tmp_path / "mine" / "model.safetensors").read_bytes() == before
 
 
 def test_an_out_that_is_a_file(tmp_path, drawn):

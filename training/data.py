@@ -5,6 +5,7 @@ run's seed and n alone. So a run that was killed goes on as if it had not been, 
 share the samples without talking to each other.
 """
 
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from model.images import PhotoError, open_photo, to_pixels, to_tensor
 
+HELD_OUT = 20  # one picture in so many is for validation
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 
 
@@ -40,7 +42,36 @@ def load_pictures(folder: str | Path, size: int, progress: bool = False) -> Pict
 
     Unreadable files are skipped and listed. Raises DataError where nothing is left.
     """
+    good, skipped = _read(Path(folder), size, progress)
+    return Pictures(torch.stack(list(good.values())), skipped)
+
+
+def load_splits(folder: str | Path, size: int, progress: bool = False) -> tuple[Pictures, Pictures]:
+    """Training and validation pictures: FOLDER/train and FOLDER/val, or about a twentieth of FOLDER held out."""
     folder = Path(folder)
+    if has_splits(folder):
+        return load_pictures(folder / "train", size, progress), load_pictures(folder / "val", size, progress)
+    good, skipped = _read(folder, size, progress)
+    if len(good) < 2:
+        raise DataError(f"The folder {folder} holds one readable picture; at least two are needed.")
+    held = {path for path in good if held_out(path.read_bytes())}
+    if len(held) in (0, len(good)):  # of a few pictures it can be none, and one is needed
+        held = {next(iter(good))}
+    train, val = (torch.stack([x for path, x in good.items() if (path in held) == wanted]) for wanted in (False, True))
+    return Pictures(train, skipped), Pictures(val, [])
+
+
+def has_splits(folder: str | Path) -> bool:
+    """Whether a folder says itself what to train on and what to measure on: it holds train/ and val/."""
+    return all((Path(folder) / name).is_dir() for name in ("train", "val"))
+
+
+def held_out(data: bytes) -> bool:
+    """Whether a picture is never trained on, by the bytes of its file: the same in every order, streamed or not."""
+    return zlib.crc32(data) % HELD_OUT == 0
+
+
+def _read(folder: Path, size: int, progress: bool) -> tuple[dict[Path, Tensor], list[str]]:
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}; --data names a folder of pictures.")
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
@@ -56,25 +87,11 @@ def load_pictures(folder: str | Path, size: int, progress: bool = False) -> Pict
     with ThreadPoolExecutor() as pool:
         results = pool.map(read, files)
         results = list(tqdm(results, "reading", len(files), disable=not progress, unit=" pictures", leave=False))
-    good = [r for r in results if isinstance(r, Tensor)]
-    skipped = [r for r in results if isinstance(r, str)]
+    good = {path: result for path, result in zip(files, results) if isinstance(result, Tensor)}
+    skipped = [result for result in results if isinstance(result, str)]
     if not good:
         raise DataError(f"None of the {len(files)} pictures in {folder} can be read ({skipped[0]})")
-    return Pictures(torch.stack(good), skipped)
-
-
-def load_splits(folder: str | Path, size: int, progress: bool = False) -> tuple[Pictures, Pictures]:
-    """Training and validation pictures: FOLDER/train and FOLDER/val, or a twentieth of FOLDER held out."""
-    folder = Path(folder)
-    if (folder / "train").is_dir() and (folder / "val").is_dir():
-        return load_pictures(folder / "train", size, progress), load_pictures(folder / "val", size, progress)
-    everything = load_pictures(folder, size, progress)
-    if len(everything) < 2:
-        raise DataError(f"The folder {folder} holds one readable picture; at least two are needed.")
-    order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))
-    held_out = max(1, min(len(order) // 20, 500))
-    val, train = order[:held_out], order[held_out:]
-    return Pictures(everything.pixels[train], everything.skipped), Pictures(everything.pixels[val], [])
+    return good, skipped
 
 
 class Samples:

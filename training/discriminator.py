@@ -118,13 +118,13 @@ class Verdict:
 class Critic:
     """The discriminator at work: what it says of drawn pictures, and how it learns from them."""
 
-    LR, BETAS, CLIP = 5e-4, (0.0, 0.99), 10.0
+    BETAS, CLIP = (0.0, 0.99), 10.0
 
-    def __init__(self, look, accelerator):
+    def __init__(self, look, accelerator, lr: float):
         """look: pictures -> the trunk's features, with gradient (`PerceptualLoss.look`)."""
         self.look, self.accelerator = look, accelerator
         discriminator = Discriminator().to(accelerator.device)
-        optimizer = torch.optim.Adam(discriminator.heads.parameters(), lr=self.LR, betas=self.BETAS)
+        optimizer = torch.optim.Adam(discriminator.heads.parameters(), lr=lr, betas=self.BETAS)
         self.discriminator = accelerator.prepare_model(discriminator, evaluation_mode=True)
         self.optimizer = accelerator.prepare(optimizer)
         self.loss = torch.zeros(())  # of the discriminator itself, from the last pictures judged

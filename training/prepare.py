@@ -123,7 +123,8 @@ def crop_name(photo: str, number: int) -> str:
 class Record:
     """heads.csv: what is done already, and a line more for each head."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, names: set[str]):
+        """path: of heads.csv. names: of the photos that are there."""
         self.done: set[str] = set()
         self.hashes: list[int] = []
         self.with_heads: set[str] = set()
@@ -133,7 +134,10 @@ class Record:
         rows = list(csv.DictReader(io.StringIO(whole, newline="")))
         if whole and list(csv.reader([whole.splitlines()[0]]))[0] != COLUMNS:
             raise PrepareError(f"{path} was not written by training.prepare; choose another folder to write to.")
-        if rows:  # the heads of one photo are written together; if the last ones were not, they are cut again
+        if rows and rows[-1]["photo"] in names:  # a kill may have cut off the last of its heads: they are cut again
+            for row in rows:
+                if row["photo"] == rows[-1]["photo"] and row["crop"]:
+                    (path.parent / row["split"] / row["crop"]).unlink(missing_ok=True)
             rows = [row for row in rows if row["photo"] != rows[-1]["photo"]]
         for row in rows:
             self.note(Line(**row))
@@ -187,10 +191,10 @@ def prepare(photos: Path, out: Path, size: int, smallest: int, every: int, worke
     names = sorted(str(path.relative_to(photos)) for path in files if out.resolve() not in path.resolve().parents)
     if not names:
         raise PrepareError(f"The folder {photos} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
-    settings, began = f"--size {size} --min {smallest}", out / "settings.txt"
+    settings, began = f"{photos.resolve()} --size {size} --min {smallest}", out / "settings.txt"
     if began.is_file() and began.read_text() != settings:
         raise PrepareError(f"{out} was begun with {began.read_text()}; use the same, or choose another folder.")
-    record = Record(out / "heads.csv")
+    record = Record(out / "heads.csv", set(names))
     write_whole(began, settings.encode())
     todo = [name for name in names if name not in record.done]
     context = multiprocessing.get_context("spawn")

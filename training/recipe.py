@@ -21,12 +21,13 @@ class Recipe:
     realism_share: float = 0.0  # of all images, the last ones: the second phase, with a discriminator
     realism_weight: float = 1.0
     realism_lr: float = 2e-4
+    critic_lr: float = 5e-4
     realism_warmup: int = 2_000  # of that rate and of the weight
     critic_alone: int = 10_000  # of the second phase, at most its first tenth: so long only the critic learns
 
 
 RECIPES = {
-    "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0),
+    "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0, realism_share=0.5),
     "classic": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0),
     "autoencoder": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0),
 }
@@ -51,5 +52,9 @@ def update_ema(ema: nn.Module, model: nn.Module, halflife: int, images: int, bat
 
 
 def scaled(recipe: Recipe, batch: int | None) -> Recipe:
-    """The recipe for another batch: Adam's learning rate grows with its root (Malladi 2022, arXiv:2205.10287)."""
-    return replace(recipe, batch=batch, lr=recipe.lr * (batch / recipe.batch) ** 0.5) if batch else recipe
+    """The recipe for another batch: Adam's learning rates grow with its root (Malladi 2022, arXiv:2205.10287)."""
+    if not batch:
+        return recipe
+    root = (batch / recipe.batch) ** 0.5
+    rates = {name: root * getattr(recipe, name) for name in ("lr", "realism_lr", "critic_lr")}
+    return replace(recipe, batch=batch, **rates)

@@ -49,24 +49,29 @@ class Run:
         self.accelerator = Accelerator(mixed_precision=precision)
         if self.accelerator.num_processes < int(os.environ.get("WORLD_SIZE", 1)):
             raise TrainingError("Each process would train alone; on a CPU, set ACCELERATE_USE_CPU=true, too.")
-        self.config, self.recipe = PRESETS[args.preset], scaled(RECIPES[args.preset], args.batch)
+        facts = read_facts(self.out) if args.resume else None
+        batch = args.batch or (facts or {}).get("batch")
+        self.config, self.recipe = PRESETS[args.preset], scaled(RECIPES[args.preset], batch)
         self.micro, rest = divmod(self.batch, self.accelerator.num_processes * args.accumulate)
         if rest or not self.micro:
             raise TrainingError(
                 f"A batch of {self.batch} can't be shared by {self.accelerator.num_processes} processes in "
                 f"{args.accumulate} parts; choose --batch so that it divides."
             )
-        facts = read_facts(self.out) if args.resume else None
         if facts and Config.from_json(facts["config"]) != self.config:
             raise CheckpointError(f"The checkpoint in {self.out} is of another config; train into another --out.")
         if not facts and (self.out / NAME).exists():
             raise CheckpointError(f"{self.out} holds a run; go on with it by --resume, or train into another --out.")
+        if not facts and (self.out / "model.safetensors").exists():
+            raise CheckpointError(f"{self.out} holds weights, which would be lost; train into another --out.")
         if args.realism is None and facts:
             args.realism = facts.get("realism")
         if args.realism is not None:
             if self.config.network != "residual" and args.realism:
                 raise TrainingError(f"The preset {args.preset} has no second phase; leave out --realism.")
             self.recipe = replace(self.recipe, realism_share=args.realism)
+        if precision == "fp16" and self.recipe.realism_share:  # two optimizers would share one loss scale
+            raise TrainingError("--precision fp16 has no second phase; use bf16, or leave it out by --realism 0.")
         self.images, self.minutes, self.skipped_steps, self.bad_in_a_row = 0, 0.0, 0, 0
         self.asked_to_stop = self.stopping = False
 
@@ -127,7 +132,7 @@ class Run:
     def _begin_second_phase(self) -> None:
         """From now on the encoder is frozen, and a discriminator judges reconstructions and random dogs."""
         torch.manual_seed(self.seed)  # the same new weights in every process
-        self.critic = Critic(self.loss.look, self.accelerator)
+        self.critic = Critic(self.loss.look, self.accelerator, self.recipe.critic_lr)
         self.accelerator.unwrap_model(self.vae).encoder.requires_grad_(False)
 
     def _encode_once(self) -> None:
@@ -264,7 +269,7 @@ class Run:
         generator = torch.Generator().manual_seed(seed)
         count = (len(x) + 1) // 2
         temperature = (2 * torch.rand(count, 1, generator=generator)).clamp(max=1)
-        drawn = torch.lerp(self.prior.mean, self.prior.sample(count, seed=seed), temperature)
+        drawn = torch.lerp(self.prior.mean, self.prior.sample(count, seed=seed + 1), temperature)
         z = torch.cat([reparametrize(mu, logvar, eps.cpu() / 2), drawn])
         with torch.set_grad_enabled(self.images >= self.realism_from), self.accelerator.autocast():
             pictures = self.accelerator.unwrap_model(self.vae).decoder(z.to(x.device)).float()
@@ -301,7 +306,7 @@ class Run:
         if not self.accelerator.is_main_process:
             return
         facts = {"stream": stream, "images": self.images, "minutes": self.minutes, "total": self.total}
-        facts |= {"second_from": self.second_from, "realism": self.recipe.realism_share}
+        facts |= {"batch": self.batch, "second_from": self.second_from, "realism": self.recipe.realism_share}
         facts |= {"skipped_steps": self.skipped_steps, "config": self.config.to_json(), "seed": self.seed}
         try:
             save_checkpoint(self.out, *self._state(), **facts)

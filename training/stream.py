@@ -5,8 +5,9 @@ within a buffer, and knows its position, so that a run can be resumed. After a r
 pictures that waited in it are not seen in that epoch.
 """
 
-import zlib
-from collections.abc import Iterator
+import glob
+import random
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -17,11 +18,11 @@ from torch import Tensor
 
 from model.images import PhotoError, open_photo, to_pixels, to_tensor
 
-from .data import SUFFIXES, DataError, Pictures, Samples
+from .data import SUFFIXES, DataError, Pictures, Samples, has_splits, held_out
 
-FIRST = 5_000  # pictures kept in memory: for validation those of HELD_OUT, for fitting the latents the others
-HELD_OUT = 20  # one picture in so many is never trained on, chosen by its bytes and so the same in every order
+FIRST = 5_000  # pictures kept in memory: for validation those that are held out, for fitting the latents the others
 BUFFER = 2_000  # encoded pictures among which the next one is drawn; at 50 KB each, 0.1 GB
+MAX_UNREADABLE = 10_000  # in a row: then nothing more is hoped for
 
 
 def open_stream(source: str):
@@ -32,13 +33,12 @@ def open_stream(source: str):
         raise DataError("--stream needs the library datasets; install it with pip install datasets.") from None
     folder = Path(source)
     try:
-        if folder.is_dir() and (shards := sorted(map(str, folder.rglob("*.tar")))):
+        if folder.is_dir() and (shards := _mixed(folder, {".tar"})):
             stream = datasets.load_dataset("webdataset", data_files=shards, split="train", streaming=True)
         elif folder.is_dir():
-            files = [str(p) for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES]
-            if not files:
+            if not (files := _mixed(folder, SUFFIXES)):
                 raise DataError(f"The folder {source} holds neither pictures nor *.tar shards.")
-            files = {"train": sorted(files)}
+            files = {"train": files}
             stream = datasets.load_dataset("imagefolder", data_files=files, split="train", streaming=True)
         elif folder.exists() or source.count("/") != 1:
             raise DataError(f"{source} is neither a folder nor the name of a data set on the Hub, user/name.")
@@ -57,30 +57,49 @@ def open_stream(source: str):
     return stream if column == "image" else stream.rename_column(column, "image")
 
 
+def _mixed(folder: Path, suffixes: set[str]) -> list[str]:
+    """The files under a folder, always in the same disorder: by name all dogs of a breed would come in a row."""
+    files = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    random.Random(0).shuffle(files)
+    return [glob.escape(file) for file in files]
+
+
+def unbroken(stream: Iterable[dict]) -> Iterator[dict]:
+    """The entries of a stream. Raises DataError where it breaks off: a shard cut short, a network that is gone."""
+    try:
+        yield from stream
+    except Exception as error:  # each format has its own
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"The stream broke off ({first[:200].rstrip('.')}).") from None
+
+
 def encoded(entry: dict) -> bytes:
-    """The file of a picture: in the shard, or where the entry says, on this disk or (hf://) on the Hub."""
+    """The file of a picture: in the shard, or where the entry says, on this disk or (hf://) on the Hub; empty if it is
+    gone."""
     image = entry["image"]
     if image is None:  # a row without one
         return b""
     if image["bytes"] is not None:
         return image["bytes"]
-    with fsspec.open(image["path"]) as file:
-        return file.read()
-
-
-def held_out(data: bytes) -> bool:
-    return zlib.crc32(data) % HELD_OUT == 0
+    try:
+        with fsspec.open(image["path"]) as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def first_pictures(source: str, size: int) -> tuple[Pictures, Pictures]:
-    """Of the first pictures of a stream those that are trained on, and those that are held out. Raises DataError."""
-    kept, skipped = ([], []), []
-    for entry in open_stream(source).take(FIRST):
-        data = encoded(entry)
-        try:
-            kept[held_out(data)].append(to_pixels(to_tensor(open_photo(data), size)))
-        except PhotoError as error:
-            skipped.append(f"{(entry['image'] or {}).get('path')}: {error}")
+    """Of the first pictures of a stream those that are trained on, and those that are held out: in the folder val
+    where there are train and val. Raises DataError."""
+    kept, skipped, splits = ([], []), [], has_splits(source)
+    for part in ("train", "val") if splits else ("",):
+        for entry in unbroken(open_stream(str(Path(source) / part) if part else source).take(FIRST)):
+            data = encoded(entry)
+            held = part == "val" if splits else held_out(data)
+            try:
+                kept[held].append(to_pixels(to_tensor(open_photo(data), size)))
+            except PhotoError as error:
+                skipped.append(f"{(entry['image'] or {}).get('path')}: {error}")
     if not all(kept):
         raise DataError(f"{source} holds too few readable pictures to stream; leave out --stream.")
     return Pictures(torch.stack(kept[0]), skipped), Pictures(torch.stack(kept[1]), [])
@@ -93,7 +112,9 @@ class Stream(Samples):
         from datasets.distributed import split_dataset_by_node
 
         super().__init__(Pictures(torch.empty(0), []), latent_dim, seed)
-        shuffled = open_stream(source).shuffle(seed=seed, buffer_size=BUFFER)
+        self.splits, self.resumed = has_splits(source), False
+        shuffled = open_stream(str(Path(source) / "train") if self.splits else source)
+        shuffled = shuffled.shuffle(seed=seed, buffer_size=BUFFER)
         self.size, self.stream = size, split_dataset_by_node(shuffled, rank=process, world_size=processes)
         self.threads, self.ahead = ThreadPoolExecutor(), None
         self.reader = ThreadPoolExecutor(1)  # reads the next batch during a step
@@ -105,7 +126,7 @@ class Stream(Samples):
         if len(states) == processes:
             self.state = states[process]
             self.stream.load_state_dict(self.state)
-            self.epoch = self.state["epoch"]
+            self.epoch, self.resumed = self.state["epoch"], True
         else:
             self.epoch = max(state["epoch"] for state in states) + 1
         self.stream.set_epoch(self.epoch)
@@ -120,21 +141,27 @@ class Stream(Samples):
 
     def _read(self, count: int) -> tuple[Tensor, dict]:
         pixels: list[Tensor] = []
+        failed = 0
         while len(pixels) < count:
             some = list(islice(self.entries, count - len(pixels)))
-            pixels += [p for p in self.threads.map(self._decode, some) if p is not None]
+            good = [p for p in self.threads.map(self._decode, some) if p is not None]
+            failed = 0 if good else failed + len(some)
+            if failed >= MAX_UNREADABLE:
+                raise DataError(f"{failed:,} pictures of the stream in a row can't be read.")
+            pixels += good
         return torch.stack(pixels), self.stream.state_dict()
 
     def _endless(self) -> Iterator[bytes]:
         while True:
             seen = 0
-            for entry in self.stream:
+            for entry in unbroken(self.stream):
                 data = encoded(entry)
-                if not held_out(data):
+                if self.splits or not held_out(data):
                     seen += 1
                     yield data
-            if not seen:
+            if not seen and not self.resumed:  # the rest of an epoch may all have waited in the buffer
                 raise DataError("A process found no pictures in the stream; use fewer processes or more shards.")
+            self.resumed = False
             self.epoch += 1
             self.stream.set_epoch(self.epoch)
 

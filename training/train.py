@@ -106,7 +106,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     length.add_argument("--minutes", type=float, help="stop after so many minutes; the schedule follows the pace")
     parser.add_argument("--resume", action="store_true", help="go on from OUT's checkpoint")
     parser.add_argument("--init-from", help="start from the weights in this folder")
-    parser.add_argument("--realism", type=float, metavar="SHARE", help="of the images, for the second phase (0 to 1)")
+    share = "of the images, the last ones, for the second phase (0 to 1; default: 0.5 for dogvae)"
+    parser.add_argument("--realism", type=float, metavar="SHARE", help=share)
     parser.add_argument("--tick", type=int, default=10_000, help="images between checkpoints (default 10000)")
     parser.add_argument("--precision", choices=["auto", "no", "bf16", "fp16"], default="auto")
     parser.add_argument("--batch", type=int, help="images an update, over all processes (default: the preset's)")

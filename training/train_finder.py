@@ -20,7 +20,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 from tqdm import tqdm
 
-from model import WeightsError
+from model import PhotoError, WeightsError
 from model.files import write_whole
 from model.finder import WEIGHTS, DogFinder, Head, HeadMaps, load_trunk
 from model.images import open_photo
@@ -260,7 +260,7 @@ def main(argv: list[str] | None = None) -> None:
         if not args.measure:
             write_json(metrics, args.out / "metrics.json")
             write_whole(args.out / "README.md", card(metrics).encode())
-    except (DataError, WeightsError) as error:
+    except (DataError, PhotoError, WeightsError) as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"The finder could not be written ({error}).")

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model import DogFinder, DogVAE, NoDogError
+from model import DogFinder, DogVAE, NoDogError, PhotoError
 from model.images import center_crop, open_photo, to_tensor
 
+from .data import DataError
 from .features import Judge
 from .views import Labelled
 
@@ -16,19 +17,26 @@ BATCH = 16
 
 def of_photos(vae: DogVAE, judge: Judge, finder: DogFinder, photos: list[Labelled]) -> dict:
     """Mean perceptual distance of crop and reconstruction, cut either way; where no head is found, in the middle."""
-    found, middle, missed = [], [], 0
+    found, middle, missed, unread = [], [], 0, 0
     for photo in tqdm(photos, "uncropped photos", unit=" photos", leave=False):
-        opened = open_photo(photo.path)
+        try:
+            opened = open_photo(photo.path)
+        except PhotoError:
+            unread += 1
+            continue
         middle.append(center_crop(opened))
         try:
             found.append(finder.crop(opened))
         except NoDogError:
             found.append(middle[-1])
             missed += 1
+    if not middle:
+        raise DataError(f"None of the {len(photos)} photos can be read.")
     size = vae.config.image_size
     distances = [_distance(vae, judge, torch.stack([to_tensor(p, size) for p in crops])) for crops in (found, middle)]
     return {
-        "photos": len(photos),
+        "photos": len(middle),
+        "unread": unread,
         "not_found": missed,
         "finder": distances[0],
         "centre_crop": distances[1],

@@ -22,6 +22,13 @@ def average_gradients(accelerator: Accelerator, module: nn.Module) -> None:
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
     if accelerator.num_processes == 1 or not gradients:
         return
-    mean = accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
-    for g, part in zip(gradients, mean.split([g.numel() for g in gradients])):
-        g.copy_(part.view(g.shape))
+    # As they lie in memory: `flatten` would sort those of channels_last anew.
+    gradients = [g.as_strided((g.numel(),), (1,)) for g in gradients]
+    # What was computed in bfloat16 travels in it (as by DistributedDataParallel's bf16_compress_hook): half the bytes.
+    dtype = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
+    message = gradients[0].new_empty(sum(map(torch.numel, gradients)), dtype=dtype)
+    parts = message.split([g.numel() for g in gradients])
+    torch._foreach_copy_(parts, gradients)
+    torch.distributed.all_reduce(message)
+    message /= accelerator.num_processes
+    torch._foreach_copy_(gradients, parts)

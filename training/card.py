@@ -68,7 +68,7 @@ Trained on {images} images ({train} different ones) in {minutes} minutes{where}.
 ## Limitations
 
 Heads that fill the frame, seen from the front or nearly so. Fur, collars, toys and backgrounds are guessed, not
-remembered; a photo without a dog still comes back as something like a dog. Rare breeds look like common ones, as the
+remembered; a photo without a dog comes back as a smear, or as half a dog. Rare breeds look like common ones, as the
 data does.
 """
 

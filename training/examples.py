@@ -1,6 +1,6 @@
 """Draw the dogs in assets/: examples that visitors without a photo can click, and dogs before the second phase.
 
-    python -m training.examples --weights weights/dogvae --seeds 0 7 28 44 46 47 --first-phase runs/first
+    python -m training.examples --weights weights/dogvae --seeds 62 27 33 38 28 7 --first-phase runs/first
 
 The lesson shows the latter beside the same latents drawn by the weights as they are. --first-phase names the
 folder of the weights that the second phase started from; their latents mean the same, as the encoder is the same.

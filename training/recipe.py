@@ -19,7 +19,7 @@ class Recipe:
     warmup: int = 5_000  # of the learning rate
     kl_warmup: int = 10_000
     realism_share: float = 0.0  # of all images, the last ones: the second phase, with a discriminator
-    realism_weight: float = 1.0
+    realism_weight: float = 1.15
     realism_lr: float = 2e-4
     critic_lr: float = 5e-4
     realism_warmup: int = 2_000  # of that rate and of the weight

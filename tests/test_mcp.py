@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gradio_client import Client, handle_file
@@ -39,7 +40,8 @@ def ask(url: str, method: str, *args):
             await session.initialize()
             return await getattr(session, method)(*args)
 
-    return asyncio.run(asyncio.wait_for(connected(), 60))
+    with ThreadPoolExecutor(1) as pool:  # playwright has an event loop in this thread
+        return pool.submit(lambda: asyncio.run(asyncio.wait_for(connected(), 60))).result()
 
 
 def reconstructed(url: str, photo: bytes):

@@ -105,7 +105,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     length.add_argument("--images", type=int, help="stop after so many training images")
     length.add_argument("--minutes", type=float, help="stop after so many minutes; the schedule follows the pace")
     parser.add_argument("--resume", action="store_true", help="go on from OUT's checkpoint")
-    parser.add_argument("--init-from", help="start from the weights in this folder")
+    parser.add_argument("--init-from", help="start from the weights in this folder; with --realism 1 sharpen them on")
     share = "of the images, the last ones, for the second phase (0 to 1; default: 0.5 for dogvae)"
     parser.add_argument("--realism", type=float, metavar="SHARE", help=share)
     parser.add_argument("--tick", type=int, default=10_000, help="images between checkpoints (default 10000)")

@@ -191,11 +191,11 @@ def prepare(photos: Path, out: Path, size: int, smallest: int, every: int, worke
     names = sorted(str(path.relative_to(photos)) for path in files if out.resolve() not in path.resolve().parents)
     if not names:
         raise PrepareError(f"The folder {photos} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
-    settings, began = f"{photos.resolve()} --size {size} --min {smallest}", out / "settings.txt"
-    if began.is_file() and began.read_text() != settings:
-        raise PrepareError(f"{out} was begun with {began.read_text()}; use the same, or choose another folder.")
+    settings, began = os.fsencode(f"{photos.resolve()} --size {size} --min {smallest}"), out / "settings.txt"
+    if began.is_file() and (before := began.read_bytes()) != settings:
+        raise PrepareError(f"{out} was begun with {os.fsdecode(before)}; use the same, or choose another folder.")
     record = Record(out / "heads.csv", set(names))
-    write_whole(began, settings.encode())
+    write_whole(began, settings)
     todo = [name for name in names if name not in record.done]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, start_worker) as pool, record.file:

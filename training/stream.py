@@ -49,8 +49,7 @@ def open_stream(source: str):
     except DataError:
         raise
     except Exception as error:  # the library's own, the Hub client's, the network's
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{source} can't be streamed ({first[:200].rstrip('.')}).") from None
+        raise DataError(f"{source} can't be streamed ({_first_line(error)}).") from None
     if column is None:
         raise DataError(f"{source} has no column of pictures.")
     stream = stream.select_columns([column]).cast_column(column, datasets.Image(decode=False))
@@ -69,8 +68,17 @@ def unbroken(stream: Iterable[dict]) -> Iterator[dict]:
     try:
         yield from stream
     except Exception as error:  # each format has its own
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"The stream broke off ({first[:200].rstrip('.')}).") from None
+        raise DataError(f"The stream broke off ({_first_line(error)}).") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200].rstrip(".") if str(error) else type(error).__name__
+
+
+def parts(source: str) -> tuple[str, str | None]:
+    """What to train on and what to measure on: the folders train and val, or the source, which is to be divided."""
+    folders = str(Path(source) / "train"), str(Path(source) / "val")
+    return folders if has_splits(source) else (source, None)
 
 
 def encoded(entry: dict) -> bytes:
@@ -91,11 +99,11 @@ def encoded(entry: dict) -> bytes:
 def first_pictures(source: str, size: int) -> tuple[Pictures, Pictures]:
     """Of the first pictures of a stream those that are trained on, and those that are held out: in the folder val
     where there are train and val. Raises DataError."""
-    kept, skipped, splits = ([], []), [], has_splits(source)
-    for part in ("train", "val") if splits else ("",):
-        for entry in unbroken(open_stream(str(Path(source) / part) if part else source).take(FIRST)):
+    kept, skipped, (train, val) = ([], []), [], parts(source)
+    for part in filter(None, (train, val)):
+        for entry in unbroken(open_stream(part).take(FIRST)):
             data = encoded(entry)
-            held = part == "val" if splits else held_out(data)
+            held = part == val if val else held_out(data)
             try:
                 kept[held].append(to_pixels(to_tensor(open_photo(data), size)))
             except PhotoError as error:
@@ -112,9 +120,9 @@ class Stream(Samples):
         from datasets.distributed import split_dataset_by_node
 
         super().__init__(Pictures(torch.empty(0), []), latent_dim, seed)
-        self.splits, self.resumed = has_splits(source), False
-        shuffled = open_stream(str(Path(source) / "train") if self.splits else source)
-        shuffled = shuffled.shuffle(seed=seed, buffer_size=BUFFER)
+        source, self.val = parts(source)
+        self.resumed = False
+        shuffled = open_stream(source).shuffle(seed=seed, buffer_size=BUFFER)
         self.size, self.stream = size, split_dataset_by_node(shuffled, rank=process, world_size=processes)
         self.threads, self.ahead = ThreadPoolExecutor(), None
         self.reader = ThreadPoolExecutor(1)  # reads the next batch during a step
@@ -156,7 +164,7 @@ class Stream(Samples):
             seen = 0
             for entry in unbroken(self.stream):
                 data = encoded(entry)
-                if self.splits or not held_out(data):
+                if self.val or not held_out(data):
                     seen += 1
                     yield data
             if not seen and not self.resumed:  # the rest of an epoch may all have waited in the buffer

@@ -21,6 +21,9 @@ MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES = 32, 64, 60
 CELL = 56  # pixels a dog on the map
 
 
+SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one."
+
+
 class Explorer:
     def __init__(self, studio: Studio, worker: Worker):
         self.studio, self.worker = studio, worker
@@ -32,7 +35,7 @@ class Explorer:
         """A request of the page. Raises LatentError if the page was made for another model."""
         fields = request if isinstance(request, dict) else {}
         if fields.get("weights") not in (None, self.studio.vae.weights_id):
-            raise LatentError("The model behind this page has been changed; reload the page to draw with the new one.")
+            raise LatentError(SWAPPED)
         return fields
 
     def rows(self, values: object, most: int) -> Tensor:

@@ -38,7 +38,7 @@ function step(from, to, sentence) {
   restore(state);
   for (const key of ["base", "seed", "temperature", "place"]) dog[key] = state[key];
   putFields(state.fields);
-  showReconstruction(dog.base.crop ? dog.base : null);
+  showReconstruction(dog.base);
   showPlace();
   remembered.forEach((part, i) => part.load(state.others[i]));
   showSteps();

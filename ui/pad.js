@@ -3,7 +3,6 @@
 
 const facts = props.value;
 const find = (selector) => element.querySelector(selector);
-const SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one.";
 const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
 
 // ---- The dog: `c`, standard deviations along the directions, and `z`, the raw numbers. Both are known
@@ -27,7 +26,7 @@ const onFile = (selector, handle) => find(selector).addEventListener("change", (
 });
 
 // An answer whose numbers are another model's is none for this page.
-const ours = (answer) => (answer?.latent && answer.latent.weights !== facts.weights ? { error: SWAPPED } : answer);
+const ours = (answer) => (answer?.latent && answer.latent.weights !== facts.weights ? { error: facts.swapped } : answer);
 
 // ---- A new dog: drawn, loaded or from a photo. What was there stays until the answer is good.
 let latest = 0;
@@ -56,16 +55,21 @@ async function fetchDog(call, done, doing, caption) {
 }
 
 function place(answer) {
+  beginFrom(answer);
+  dog.seed = null;
+  find("#seed").value = "";
+}
+
+// The dog on the stage is the one that Reset goes back to.
+function beginFrom(base) {
   stop();
   dog.place = null;
   if (dog.space === "map") setSpace("directions");
-  restore(answer);
-  dog.base = answer;
-  dog.seed = null;
-  find("#seed").value = "";
-  showSteps();
-  showReconstruction(answer.crop ? answer : null);
+  restore(base);
+  dog.base = base;
+  showReconstruction(base);
   renderSliders();
+  showSteps();
 }
 
 // Moves this dog to other numbers; as with a slider, Reset goes back to where it began.
@@ -93,14 +97,8 @@ function draw(seed, temperature = Number(find("#temperature").value), keep = [..
 }
 
 function reset() {
-  stop();
   remember();
-  dog.place = null;
-  if (dog.space === "map") setSpace("directions");
-  restore(dog.base);
-  showReconstruction(dog.base.crop ? dog.base : null);
-  renderSliders();
-  showSteps();
+  beginFrom(dog.base);
 }
 
 function showTemperature() {

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model.studio import MAX_COORDINATE, LatentError, Studio
 
-from .explore import Explorer
+from .explore import SWAPPED, Explorer
 from .photo import see_photo
 from .worker import Moves, Worker, data_url
 
@@ -115,6 +115,7 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
     facts = {
         "first": numbers(z) | {"seed": FIRST_SEED},  # its picture is in the HTML, once
         "weights": studio.vae.weights_id,
+        "swapped": SWAPPED,  # to be said of an answer by other weights
         "names": latents.names,
         "share": [round(v, 2) for v in share.tolist()],
         "raw_order": torch.argsort(latents.kl, descending=True).tolist(),  # dead dimensions come last

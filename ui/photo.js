@@ -38,12 +38,12 @@ function look(of, { box = null, whole = false } = {}) {
   }, "Looking at the photo …", of.caption);
 }
 
-// ---- What came of it; null: the dog on the stage is not from a photo
+// ---- What came of it; null, or without a crop: the dog on the stage is not from a photo
 function showReconstruction(answer) {
   const shown = find("#reconstruction");
-  shown.hidden = !answer;
+  shown.hidden = !answer?.crop;
   showPhoto(answer?.file && !answer.caption ? answer : null);
-  if (!answer) return;
+  if (shown.hidden) return;
   shown.querySelector("[data-part=crop]").src = shown.querySelector("[data-part=before]").src = answer.crop;
   shown.querySelector("[data-part=picture]").src = answer.picture;
   shown.querySelector("figcaption").textContent = answer.caption ?? "your photo, cropped";

@@ -182,6 +182,15 @@ def test_no_head_says_so_and_leaves_the_choice(page, photos):
     assert page.trouble == []
 
 
+def test_the_photo_without_a_dog_is_in_sight_wherever_the_page_was(page, photos):
+    page.locator("#latents input[type=range]").last.scroll_into_view_if_needed()
+    page.evaluate("window.scrollBy(0, 300)")
+    send(page, photos["none"])
+    photo, stage = page.locator("#photo img").bounding_box(), page.locator(".stage").bounding_box()
+    assert photo["y"] >= 0 and photo["y"] + photo["height"] <= page.viewport_size["height"]
+    assert photo["y"] >= stage["y"] + stage["height"] - 1, "behind the dog"
+
+
 def test_undo_brings_back_the_photo_before_one_without_a_dog(desktop, photos):
     send(desktop, photos["one"])
     crop = desktop.get_attribute("[data-part=crop]", "src")

@@ -27,6 +27,7 @@ function look(of, { box = null, whole = false } = {}) {
     if (answer.error && mine === latest) {
       showReconstruction(null);
       showPhoto(known);
+      find("#photo").scrollIntoView({ block: "nearest" }); // the sentence asks for something to be done there
     }
     return known;
   }, (answer) => {

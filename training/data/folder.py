@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from model.errors import PlainError
 from model.images import PhotoError, open_photo, to_pixels, to_tensor
 
 HELD_OUT = 20  # one picture in so many is for validation
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 
 
-class DataError(ValueError):
+class DataError(PlainError):
     """The folder can't be trained on; its text is one plain sentence."""
 
 

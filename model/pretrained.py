@@ -91,7 +91,7 @@ def _auto_device() -> torch.device:
 
 def _read_config(path: Path) -> Config:
     try:
-        return Config.from_json(json.loads(path.read_text()))
+        return Config.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise WeightsError(f"{path.parent} has no config.json, so it is not a folder of DogVAE weights.") from None
     except (OSError, json.JSONDecodeError, UnicodeDecodeError):

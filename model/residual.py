@@ -90,7 +90,7 @@ class ResidualDecoder(nn.Module):
         h = self.stem(z).unflatten(1, (-1, self.side, self.side))
         h = h.contiguous(memory_format=torch.channels_last)
         for i, level in enumerate(self.blocks):
-            for block in level:
+            for block in level.children():
                 h = block(h, z)
             if i < len(self.grow):
                 h = F.interpolate(self.grow[i](h), scale_factor=2.0)

@@ -48,13 +48,13 @@ def comparable(x: Tensor) -> Tensor:
 
 def reconstruct(vae: DogVAE, own: Pictures) -> tuple[Tensor, Tensor, Tensor | None]:
     """Validation pictures of the model's own size -> their reconstructions from mu, and mu, logvar [N, D]."""
-    pictures, mus, logvars = [], [], []
+    pictures, mus, logvars = [], [], list[Tensor]()
     for start in tqdm(range(0, len(own), BATCH), "reconstructing", unit=" batches", leave=False):
         mu, logvar = vae.encode(own.floats(slice(start, start + BATCH)))
         pictures.append(comparable(vae.decode(mu)))
         mus.append(mu.cpu())
-        logvars.append(None if logvar is None else logvar.cpu())
-    return torch.cat(pictures), torch.cat(mus), None if logvars[0] is None else torch.cat(logvars)
+        logvars += [] if logvar is None else [logvar.cpu()]
+    return torch.cat(pictures), torch.cat(mus), torch.cat(logvars) if logvars else None
 
 
 def draw(vae: DogVAE, z: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def evaluate(vae: DogVAE, own: Pictures, reference: Reference, count: int, grids
     """All that is measured of one model; own: the validation pictures at the model's own size."""
     pictures, mu, logvar = reconstruct(vae, own)
     headline = HEADLINE.get(vae.config.preset, "fitted")
-    result = {
+    result: dict = {
         "preset": vae.config.preset,
         "headline_prior": headline,
         "reconstructions": reference.of_reconstructions(pictures),
@@ -190,10 +190,10 @@ def training_facts(folder: Path, digest: str) -> dict:
     facts = {"images": None, "minutes": None}
     try:
         if (folder / "log.jsonl").is_file():
-            lines = (folder / "log.jsonl").read_text().splitlines()
+            lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
             known = json.loads(lines[-1])
         else:
-            known = json.loads((folder / "metrics.json").read_text())
+            known = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
             known = known if known["sha256"] == digest else {}
         return {k: known.get(k) for k in facts}
     except (OSError, ValueError, IndexError, KeyError):  # none, or cut off: then it is not known

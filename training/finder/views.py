@@ -56,7 +56,7 @@ class Views:
 def read_labels(data: Path, split: str) -> list[Labelled]:
     """The photos of a split of DATA/photos.csv. Raises DataError."""
     try:
-        with open(data / "photos.csv", newline="") as file:
+        with open(data / "photos.csv", newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["split"] == split]
         boxes = [[tuple(box) for box in json.loads(row["boxes"])] for row in rows]
         return [Labelled(data / "photos" / row["file"], b, _kind(row, b)) for row, b in zip(rows, boxes)]

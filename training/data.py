@@ -5,17 +5,20 @@ run's seed and n alone. So a run that was killed goes on as if it had not been, 
 share the samples without talking to each other.
 """
 
+import csv
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from model.images import PhotoError, open_photo, to_pixels, to_tensor
 
+FINE = 0.74  # pixels that a picture had in its photo / pixels a side; with fewer it has no hair of its own
 HELD_OUT = 20  # one picture in so many is for validation
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 
@@ -28,6 +31,7 @@ class DataError(ValueError):
 class Pictures:
     pixels: Tensor  # uint8 [N, 3, S, S]
     skipped: list[str]  # "name: why" of the files that could not be read
+    side: Tensor | None = None  # [N], pixels a side that each had in its photo: below S it is an enlargement
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -43,7 +47,18 @@ def load_pictures(folder: str | Path, size: int, progress: bool = False) -> Pict
     Unreadable files are skipped and listed. Raises DataError where nothing is left.
     """
     good, skipped = _read(Path(folder), size, progress)
-    return Pictures(torch.stack(list(good.values())), skipped)
+    return Pictures(torch.stack(list(good.values())), skipped, sides(Path(folder), list(good)))
+
+
+def sides(folder: Path, files: list[Path]) -> Tensor:
+    """Pixels a side [N] that each picture had in its photo, by the table beside the folder (train.csv beside train/);
+    where there is none, the shorter side of the file itself."""
+    table = folder.with_name(folder.name + ".csv")
+    known = {}
+    if table.is_file():
+        with open(table, newline="", encoding="utf-8") as file:
+            known = {row["file"]: int(float(row["side"])) for row in csv.DictReader(file) if row.get("side")}
+    return torch.tensor([known.get(file.name) or min(Image.open(file).size) for file in files])
 
 
 def load_splits(folder: str | Path, size: int, progress: bool = False) -> tuple[Pictures, Pictures]:
@@ -111,6 +126,11 @@ class Samples:
         """The same samples as numbers of pictures [B], whether they are mirrored [B], and noise [B, latent_dim]."""
         index = torch.stack([self._picture(n) for n in range(start, start + count)])
         return index, *self.chance(start, count)
+
+    def sharp(self, start: int, count: int) -> Tensor:
+        """Whether each of the same samples [B] had nearly as many pixels in its photo: the others are enlargements."""
+        index = torch.stack([self._picture(n) for n in range(start, start + count)])
+        return self.pictures.side[index] >= FINE * self.pictures.pixels.shape[-1]
 
     def chance(self, start: int, count: int) -> tuple[Tensor, Tensor]:
         """Whether the samples are mirrored [B], and their noise [B, latent_dim]."""

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.residual import shrink
 from model.trunk import EfficientNetLite
 from model.vae import kl_divergence
 
@@ -27,15 +28,16 @@ class ClassicLoss(nn.Module):
 
 
 class PerceptualLoss(nn.Module):
-    """L1 at full and quarter size, feature distance on the frozen trunk at strides 2 to 32, and KL.
+    """L1 at full and small size, feature distance on the frozen trunk, and KL.
 
-    Both pictures are shifted by the same few pixels before the trunk looks at them, another shift at each
-    step. Without that, the decoder learns where the trunk's stride of 2 samples, and pleases it with a
-    screen of dots.
+    The trunk looks twice: at the whole picture at 128 px, and at a patch of 128 px at full size, at another place each
+    time. Both pictures are moved by the same few pixels before it looks at the whole, another way at each step:
+    without that, the decoder learns where the trunk's stride of 2 samples, and pleases it with a screen of dots.
     """
 
-    L1, PERCEPTUAL, KL = 8.0, 1.0, 0.002
+    L1, PERCEPTUAL, FINE, HALF, KL = 8.0, 1.0, 0.5, 2.0, 0.002
     REACH = 4  # pixels that a shift may be, either way
+    LOOK = 128  # pixels a side of what the trunk looks at
 
     def __init__(self, trunk: EfficientNetLite):
         super().__init__()
@@ -45,39 +47,40 @@ class PerceptualLoss(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.trunk.stem.weight.dtype
 
-    @torch.no_grad()
-    def features(self, x: Tensor) -> list[Tensor]:
-        """x [B, 3, S, S] in [-1, 1] -> the trunk's five feature maps, for the encoder."""
-        return self.look(x)
-
     def look(self, x: Tensor) -> list[Tensor]:
-        """The same with gradient."""
+        """x [B, 3, S, S] in [-1, 1] -> the trunk's five feature maps, with gradient."""
         # The trunk is kept in the precision it runs in: autocast would cast its weights anew at every step.
         with torch.autocast(x.device.type, enabled=False):
             return self.trunk(x.to(self.dtype, memory_format=torch.channels_last))
 
-    def _shifted(self, x: Tensor, shift: tuple[int, int]) -> Tensor:
+    def whole(self, x: Tensor, shift: tuple[int, int]) -> Tensor:
+        """Pictures as the trunk sees them whole: moved by `shift` pixels, each -REACH..REACH, and shrunk to LOOK."""
         top, left = (self.REACH + s for s in shift)
         height, width = x.shape[-2:]
-        return F.pad(x, [self.REACH] * 4, mode="reflect")[:, :, top : top + height, left : left + width]
+        moved = F.pad(x, [self.REACH] * 4, mode="reflect")[:, :, top : top + height, left : left + width]
+        return shrink(moved, min(self.LOOK, width))
 
-    def forward(self, x, x_hat, mu, logvar, kl_weight: float = 1.0, shift=(0, 0)) -> tuple[Tensor, dict[str, Tensor]]:
-        """shift: pixels down and right, each -REACH..REACH."""
-        x_hat = x_hat.float()
-        l1 = (F.l1_loss(x_hat, x) + F.l1_loss(F.avg_pool2d(x_hat, 4), F.avg_pool2d(x, 4))) / 2
-        with torch.no_grad():
-            real = self.look(self._shifted(x, shift))
-        perceptual = perceptual_distance(self.look(self._shifted(x_hat, shift)), real).mean()
+    @torch.no_grad()
+    def features(self, x: Tensor, shift: tuple[int, int]) -> list[Tensor]:
+        """The trunk's features of the whole pictures, for the encoder and to compare with."""
+        return self.look(self.whole(x, shift))
+
+    def forward(self, x, x_hat, mu, logvar, half, real, shift, patch, sharp, kl_weight: float = 1.0):
+        """real: `features(x, shift)`; patch: top and left of the fine look; sharp [B]: the pictures that have hair."""
+        x_hat, smaller = x_hat.float(), x.shape[-1] // 32
+        l1 = (F.l1_loss(x_hat, x) + F.l1_loss(F.avg_pool2d(x_hat, smaller), F.avg_pool2d(x, smaller))) / 2
+        perceptual = perceptual_distance(self.look(self.whole(x_hat, shift)), real).mean()
         kl = kl_divergence(mu, logvar).sum(1).mean()
         total = self.L1 * l1 + self.PERCEPTUAL * perceptual + kl_weight * self.KL * kl
-        return total, {"l1": l1, "perceptual": perceptual, "kl": kl}
-
-    def coarse(self, x: Tensor, x_hat: Tensor, real: list[Tensor], seen: list[Tensor]) -> tuple[Tensor, dict]:
-        """The likeness of the second phase: the same, without L1 at full size and features at stride 2.
-
-        256 numbers don't say where each hair lies; a loss that asks for it there gets the blurred average.
-        real, seen: the trunk's features of x and x_hat, both [B, 3, S, S].
-        """
-        l1 = F.l1_loss(F.avg_pool2d(x_hat, 4), F.avg_pool2d(x, 4))
-        perceptual = perceptual_distance(seen[1:], real[1:]).mean()
-        return self.L1 / 2 * l1 + self.PERCEPTUAL * perceptual, {"coarse l1": l1, "coarse perceptual": perceptual}
+        parts = {"l1": l1, "perceptual": perceptual, "kl": kl}
+        if x.shape[-1] > self.LOOK and sharp.any():
+            top, left = patch
+            at = (sharp, slice(None), slice(top, top + self.LOOK), slice(left, left + self.LOOK))
+            with torch.no_grad():
+                real = self.look(x[at])
+            parts["fine"] = perceptual_distance(self.look(x_hat[at]), real).sum() / len(x)
+            total = total + self.FINE * parts["fine"]
+        if half is not None:
+            parts["half"] = F.l1_loss(half.float(), F.avg_pool2d(x_hat.detach(), 2))
+            total = total + self.HALF * parts["half"]
+        return total, parts

@@ -87,6 +87,12 @@ class Run:
                 self.samples.resume(facts["stream"], *share)
         else:
             self.train, self.val = load_splits(args.data, size, accelerator.is_main_process)
+            also = os.environ.get("ALSO")
+            self.upright = len(self.train)
+            if also:
+                from .data import load_pictures
+                more = load_pictures(also, size)
+                self.train = type(self.train)(torch.cat([self.train.pixels, more.pixels]), [], torch.cat([self.train.side, more.side]))
             self.samples = Samples(self.train, dim, self.seed)
 
         # Build the model, its average, its loss.
@@ -140,7 +146,7 @@ class Run:
         and the prior fitted to it."""
         with self.accelerator.autocast():
             self.mu, self.logvar = with_mirrored(self.ema, self.train)
-        self.prior = describe(self.mu, self.logvar)
+        self.prior = describe(self.mu[:, : self.upright], self.logvar[:, : self.upright])
 
     def _trim_log(self) -> None:
         """Drops the lines of another run, and those that a killed one wrote after its last checkpoint."""
@@ -242,12 +248,15 @@ class Run:
 
     def _likeness(self, x: Tensor, eps: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The first phase: the preset's loss, for encoder and decoder."""
-        features = self.loss.features(x)
-        with self.accelerator.autocast():
-            x_hat, mu, logvar = self.vae(x, eps, features)
         warm = min(1.0, self.images / self.recipe.kl_warmup) if self.recipe.kl_warmup else 1.0
-        total, parts = self.loss(x, x_hat, mu, logvar, warm, self.samples.shift(self.images, PerceptualLoss.REACH))
-        return total, parts
+        shift = self.samples.shift(self.images, PerceptualLoss.REACH)
+        features = self.loss.features(x, shift)
+        with self.accelerator.autocast():
+            x_hat, mu, logvar, half = self.vae(x, eps, features)
+        room = max(x.shape[-1] - PerceptualLoss.LOOK, 0) // 2
+        patch = [room + v for v in self.samples.shift(self.images + 1, room)]
+        sharp = self.samples.sharp(self.images, len(x))
+        return self.loss(x, x_hat, mu, logvar, half, features, shift, patch, sharp, warm)
 
     def _encoded(self, x: Tensor, start: int) -> tuple[Tensor, Tensor]:
         """mu, logvar of the samples from `start`, by the frozen encoder: looked up, or of a stream computed."""
@@ -318,7 +327,7 @@ class Run:
         """Grids of reconstructions and of random dogs, by the EMA."""
         if not self.accelerator.is_main_process:
             return
-        few = type(self.train)(self.train.pixels[:1024], [])
+        few = type(self.train)(self.train.pixels[:1024], [], None)
         with self.accelerator.autocast():
             self.ema.latents = fit_latents(self.ema, few, effects=False)
             real = self.val.floats(slice(0, 10))

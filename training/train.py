@@ -80,7 +80,7 @@ def finish(run: Run) -> None:
     """Fits the latents on all training pictures and leaves a folder that `load` takes."""
     print("Fitting the latents ...")
     vae = load(run.out, device=str(run.accelerator.device))
-    vae.latents = fit_latents(vae, run.train)
+    vae.latents = fit_latents(vae, type(run.train)(run.train.pixels[: run.upright], []))
     vae.latents.save(run.out / "latents.safetensors")
     save_loss_curve(run.out / "log.jsonl", run.out / "loss.png")
     print(f"Done: {run.images} images in {run.minutes:.1f} minutes, {run.skipped_steps} steps skipped -> {run.out}")

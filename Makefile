@@ -65,7 +65,7 @@ finder: .venv/train
 	$(BIN)/python -m training.train_finder --data $(PHOTOS)
 
 bench: .venv/train
-	$(BIN)/python -m training.bench
+	$(BIN)/python -m bench
 
 # Each stamp is remade when what it was made from changes.
 .venv/pip:

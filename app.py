@@ -17,7 +17,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 WEIGHTS = os.environ.get("WEIGHTS", "")
 ASKED = hub.look_up(WEIGHTS)  # the Hub has the time to answer that it takes to import torch and gradio
 if os.environ.get("SPACES_ZERO_GPU"):
-    import spaces  # noqa: F401  before torch, into which it reaches (model/zerogpu.py)
+    import spaces  # noqa: F401  before torch, into which it reaches (ui/zerogpu.py)
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -25,10 +25,10 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from model import DogFinder, load
-from model.studio import Studio
 from ui.api import build_api
 from ui.lesson import build_lesson
 from ui.pad import build_pad
+from ui.studio import Studio
 from ui.worker import Worker
 
 HERE = Path(__file__).parent

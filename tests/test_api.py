@@ -12,7 +12,7 @@ from PIL import Image
 
 from model import DogFinder, open_photo
 from model.images import to_picture, to_tensor
-from tests.serving import ROOT
+from tests.support.serving import ROOT
 
 
 @pytest.fixture(scope="module")

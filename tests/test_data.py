@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests.tiny import draw_dog, draw_folder
-from training.data import DataError, Pictures, Samples, load_pictures, load_splits
+from tests.support.tiny import draw_dog, draw_folder
+from training.data.folder import DataError, Pictures, Samples, load_pictures, load_splits
 
 
 def sentence(function, *args) -> str:

@@ -5,7 +5,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from tests.tiny import drawn_batch, tiny_vae
+from tests.support.tiny import drawn_batch, tiny_vae
 from training.discriminator import Augmentation, Critic, Discriminator, critic_loss, realism_loss
 from training.features import load_lite0
 from training.losses import PerceptualLoss

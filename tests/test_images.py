@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from model import PhotoError, open_photo
 from model.images import MAX_BYTES, center_crop, to_picture, to_pixels, to_tensor
-from tests.tiny import draw_dog
+from tests.support.tiny import draw_dog
 
 
 def packed(picture: Image.Image, format: str = "PNG", **options) -> bytes:

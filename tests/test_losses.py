@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
+from tests.support.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
 from training.features import Judge, load_lite0, perceptual_distance
 from training.losses import ClassicLoss, PerceptualLoss
 

@@ -14,8 +14,8 @@ from model import PRESETS, Config, DogVAE
 from model.packed import PackedConv, packed
 from model.trunk import KERNELS, LITE0, STRIDES
 from model.vae import kl_divergence, reparametrize
-from tests.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
-from training.data import load_pictures
+from tests.support.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
+from training.data.folder import load_pictures
 from training.features import load_lite0
 
 

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 
 from model import load
 from model.pretrained import read, save
-from tests.running import arguments, fails, finished, make, start
-from tests.tiny import TINY_PRESETS, TINY_RECIPE, draw_folder, tiny_vae
+from tests.support.running import arguments, fails, finished, make, start
+from tests.support.tiny import TINY_PRESETS, TINY_RECIPE, draw_folder, tiny_vae
 from training import train
 from training.checkpoint import NAME, read_facts
 from training.recipe import RECIPES, learning_rate, scaled, update_ema

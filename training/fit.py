@@ -16,7 +16,7 @@ from model import DogVAE, Latents, WeightsError, load
 from model.latent import Mixture, distance_law, principal_directions
 from model.vae import kl_divergence
 
-from .data import DataError, Pictures, load_splits
+from .data.folder import DataError, Pictures, load_splits
 from .features import load_lite0, perceptual_distance
 
 PROBES = 8  # dogs on which the effect of each direction is measured

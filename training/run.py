@@ -18,7 +18,8 @@ from model.pretrained import cpu_has_bfloat16, read, save
 from model.vae import reparametrize
 
 from .checkpoint import NAME, CheckpointError, load_checkpoint, read_facts, save_checkpoint
-from .data import Samples, load_splits
+from .data.folder import Samples, load_splits
+from .data.stream import Stream, first_pictures
 from .discriminator import Critic
 from .features import load_lite0
 from .fit import describe, fit_latents, with_mirrored
@@ -26,7 +27,6 @@ from .losses import ClassicLoss, PerceptualLoss
 from .pictures import save_grid
 from .processes import average_gradients
 from .recipe import RECIPES, learning_rate, scaled, update_ema
-from .stream import Stream, first_pictures
 
 MAX_BAD_STEPS = 20  # in a row with a loss or gradient that is not finite
 

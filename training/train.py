@@ -21,7 +21,7 @@ from tqdm import tqdm
 from model import PRESETS, WeightsError, load
 
 from .checkpoint import CheckpointError
-from .data import DataError
+from .data.folder import DataError
 from .fit import fit_latents
 from .pictures import save_loss_curve
 from .processes import is_main

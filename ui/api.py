@@ -11,10 +11,10 @@ from pathlib import Path
 import gradio as gr
 
 from model.images import PhotoError, open_photo
-from model.studio import LatentError, Studio
 
 from . import film
 from .batch import draw_many
+from .studio import LatentError, Studio
 from .worker import Busy, Worker
 
 NUMBERS = {"type": "array", "items": {"type": "number"}}

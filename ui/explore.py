@@ -11,10 +11,10 @@ from torch import Tensor
 
 from model.atlas import SIDE, Atlas, lay_out, looks
 from model.images import to_tensor
-from model.studio import MAX_COORDINATE, LatentError, Studio
 
 from . import film
 from .batch import PIECE, draw_many
+from .studio import MAX_COORDINATE, LatentError, Studio
 from .worker import Worker, data_url, sentence, thumbnail_url
 
 MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES = 32, 64, 60

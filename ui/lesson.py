@@ -5,9 +5,8 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from model.studio import Studio
-
 from .photo import photo_bytes
+from .studio import Studio
 from .worker import Worker, data_url
 
 HERE = Path(__file__).parent

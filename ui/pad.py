@@ -12,10 +12,9 @@ import gradio as gr
 import torch
 from torch import Tensor
 
-from model.studio import MAX_COORDINATE, LatentError, Studio
-
 from .explore import SWAPPED, Explorer
 from .photo import see_photo
+from .studio import MAX_COORDINATE, LatentError, Studio
 from .worker import Moves, Worker, data_url
 
 HERE = Path(__file__).parent

@@ -10,8 +10,8 @@ from PIL import Image
 
 from model.finder import MARGIN, Box, Head
 from model.images import PhotoError
-from model.studio import Studio
 
+from .studio import Studio
 from .worker import data_url
 
 SHOWN = 640  # pixels of the longer side of the photo as the page shows it

@@ -12,7 +12,8 @@ import gradio as gr
 from PIL import Image
 
 from model.images import PhotoError, to_file
-from model.studio import LatentError, jpeg, png
+
+from .studio import LatentError, jpeg, png
 
 MAX_WAITING = 32  # requests, each with up to 25 MB
 MAX_PAGES = 512  # with a move that waits: one for each page

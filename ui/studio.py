@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .finder import Box, DogFinder, Head, crop_box
-from .images import center_crop, open_photo, to_file, to_picture, to_tensor
-from .packed import packed
-from .vae import DogVAE
+from model.finder import Box, DogFinder, Head, crop_box
+from model.images import center_crop, open_photo, to_file, to_picture, to_tensor
+from model.packed import packed
+from model.vae import DogVAE
+
 from .zerogpu import lent_decoder
 
 MAX_LATENT = 100.0  # no dog has a number nearly as large

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from model.images import PhotoError, open_photo, to_pixels, to_tensor
 
-from .data import SUFFIXES, DataError, Pictures, Samples, has_splits, held_out
+from .folder import SUFFIXES, DataError, Pictures, Samples, has_splits, held_out
 
 FIRST = 5_000  # pictures kept in memory: for validation those that are held out, for fitting the latents the others
 BUFFER = 2_000  # encoded pictures among which the next one is drawn; at 50 KB each, 0.1 GB

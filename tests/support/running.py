@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import ROOT
+from tests.support.tiny import ROOT
 from training import train
 from training.run import Run
 
@@ -23,7 +23,7 @@ def phases(preset: str) -> list[str]:
     return ["--realism", "0.5"] if preset == "tiny" else []
 
 
-def start(*args, module: str = "tests.tiny", **options) -> subprocess.Popen:
+def start(*args, module: str = "tests.support.tiny", **options) -> subprocess.Popen:
     command = [sys.executable, "-m", module, *args]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 

@@ -1,17 +1,13 @@
 """How fast this machine is, and how fast the models are on it.
 
-    python -m training.bench --json bench.json
-    python -m training.bench --page            # the page in a real browser instead (bench_page.py)
+    python -m bench --json bench.json
 
 Run it with nothing else running: the load is printed beside the numbers. Models come from weights/ where
 they are there, else freshly initialised, which costs the same time.
 """
 
 import argparse
-import contextlib
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,37 +23,19 @@ from model import PRESETS, DogFinder, DogVAE, WeightsError, load, open_photo
 from model.files import write_whole
 from model.packed import packed
 from model.pretrained import save
+from training.run import Run
+from training.train import parse as parse_training
 
-from .bench_page import bench_page, page_table
-from .memory import FORGET
-from .run import Run
-from .train import parse as parse_training
+from .support.machine import DEVICE, machine
+from .support.memory import FORGET
 
 ROOT = Path(__file__).resolve().parent.parent
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TRAINED = ("dogvae", "classic")  # autoencoder trains as classic does
 
 
 def synchronize() -> None:
     if DEVICE == "cuda":
         torch.cuda.synchronize()
-
-
-def machine() -> dict:
-    """What it is, and how busy it was when the benchmark began."""
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "cpu": name,
-        "cores": cores,
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if DEVICE == "cuda" else None,
-        "torch": torch.__version__,
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-    }
 
 
 def matmul_peak(dtype: torch.dtype) -> float:
@@ -151,7 +129,7 @@ PEAK = """
 import sys, psutil
 from pathlib import Path
 from model import DogFinder, open_photo
-from training.memory import FORGET, peak_mb
+from bench.support.memory import FORGET, peak_mb
 finder = DogFinder()
 finder.find(open_photo(sys.argv[2]))
 idle = psutil.Process().memory_info().rss / 1e6
@@ -252,20 +230,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
     parser.add_argument("--times", type=int, default=50, help="calls that each latency is the median of (default 50)")
     parser.add_argument("--seconds", type=float, default=15, help="of training steps for each preset (default 15)")
-    parser.add_argument("--page", action="store_true", help="measure the page in a browser, not the models")
-    parser.add_argument("--moves", type=int, default=200, help="of a slider, for --page (default 200)")
-    parser.add_argument("--drag", type=float, default=5, help="seconds, for --page (default 5)")
-    parser.add_argument("--crowd", type=float, default=30, help="seconds, for --page (default 30)")
     args = parser.parse_args(argv)
-    if min(args.times, args.moves) < 2:
-        parser.error("--times and --moves are at least 2.")
+    if args.times < 2:
+        parser.error("--times is at least 2.")
     try:
-        if args.page:
-            result = {"machine": machine()} | bench_page(args.moves, args.drag, args.crowd)
-            print(page_table(result))
-        else:
-            result = bench(args.times, args.seconds)
-            print(table(result))
+        result = bench(args.times, args.seconds)
+        print(table(result))
         if args.json:
             args.json.parent.mkdir(parents=True, exist_ok=True)
             write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())

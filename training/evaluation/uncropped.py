@@ -7,9 +7,9 @@ from tqdm import tqdm
 from model import DogFinder, DogVAE, NoDogError, PhotoError
 from model.images import center_crop, open_photo, to_tensor
 
-from .data import DataError
-from .features import Judge
-from .views import Labelled
+from ..data.folder import DataError
+from ..features import Judge
+from ..finder.views import Labelled
 
 SIZE = 128  # pixels a side, of every picture compared
 BATCH = 16

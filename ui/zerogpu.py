@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from .vae import DogVAE
+from model.vae import DogVAE
 
 
 def lent_decoder(vae: DogVAE) -> Callable[[Tensor], Tensor] | None:

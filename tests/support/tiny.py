@@ -1,6 +1,6 @@
 """What the tests share: tiny networks, dogs drawn by code, and training on them.
 
-`python -m tests.tiny ...` is `python -m training.train ...` with the tiny presets added.
+`python -m tests.support.tiny ...` is `python -m training.train ...` with the tiny presets added.
 """
 
 import math
@@ -17,7 +17,7 @@ from model.latent import Mixture
 from training.recipe import RECIPES, Recipe
 from training.train import main
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 WIDTHS = (16, 16, 16, 16, 16)
 TINY = Config("tiny", image_size=32, latent_dim=16, encoder_width=16, decoder_widths=WIDTHS, decoder_blocks=(1,) * 5)
 TINY_PRESETS = {

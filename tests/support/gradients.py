@@ -1,4 +1,4 @@
-"""One step of training in this process, and what it was: `python -m tests.gradients OUT ARGUMENTS OF TRAINING`.
+"""One step of training in this process, and what it was: `python -m tests.support.gradients OUT ARGUMENTS OF TRAINING`.
 
 Started by torchrun, each process writes OUT/RANK.safetensors: its gradients, and the samples that it took.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from model import PRESETS
-from tests.tiny import TINY_PRESETS, TINY_RECIPE
+from tests.support.tiny import TINY_PRESETS, TINY_RECIPE
 from training.recipe import RECIPES
 from training.run import Run
 from training.train import parse

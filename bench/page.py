@@ -1,35 +1,30 @@
-"""How fast the page is, in a real browser: `python -m training.bench --page`.
+"""How fast the page is, in a real browser: `python -m bench.page`.
 
 Headless Chromium, the app in a process of its own with the embedded weights, and beside it a page of stock
-Gradio parts (`python -m training.bench_page PORT`: gr.Slider -> gr.Image) with the same model.
+Gradio parts (bench/stock.py: gr.Slider -> gr.Image) with the same model.
 """
 
-import asyncio
-import base64
-import contextlib
+import argparse
 import gzip
-import io
 import json
-import os
 import random
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import httpx
 import psutil
-from PIL import Image, ImageChops, ImageStat
 
-from .slow import SlowNetwork
+from model.files import write_whole
 
-ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-VISITORS, ROUND_TRIP = 20, 0.150  # seconds
+from .support.machine import machine
+from .support.servers import ROOT, find_browser, free_port, serving
+from .support.slow import SlowNetwork
+from .support.visitors import alike, pad_protocol
+
+ROUND_TRIP = 0.150  # seconds, of a slow network
 
 # What the harness knows in the page: each new picture, and the input event whose numbers it shows.
 HARNESS = """
@@ -86,61 +81,6 @@ PAD = ("#dog img", "#latents input[type=range]")
 STOCK = ("#picture img", "#direction input[type=range]")
 
 
-def find_browser() -> str | None:
-    """An installed Chrome or Chromium; None leaves the choice to playwright."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-@contextlib.contextmanager
-def serving(command: list[str], port: int, folder: str, **environment: str):
-    """A server in a process of its own, once it answers."""
-    env = os.environ | environment | {"PORT": str(port), "GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
-    log = open(Path(folder) / f"{port}.log", "w+")  # noqa: SIM115
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        for _ in range(900):
-            if process.poll() is not None:
-                raise RuntimeError(f"{' '.join(command)} stopped at once.")
-            with contextlib.suppress(httpx.HTTPError):
-                httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
-                break
-            time.sleep(0.2)
-        yield process
-    finally:
-        if process.poll() is not None:
-            print(f"{' '.join(command)} has ended by itself:\n{Path(log.name).read_text()[-2000:]}", file=sys.stderr)
-        process.terminate()
-        process.wait(30)
-
-
-def stock_page(port: int) -> None:
-    """The same model behind stock components: one slider, one picture."""
-    import gradio as gr
-
-    from model import load
-    from model.studio import Studio
-
-    studio = Studio(load(ROOT / "weights" / "dogvae"))
-    start = studio.latents.coordinates(studio.sample(1, 1.0, 27))
-
-    def draw(value: float):
-        c = start.clone()
-        c[0, 0] = value
-        return studio.draw(studio.latents.from_coordinates(c))[0]
-
-    with gr.Blocks() as page:
-        slider = gr.Slider(-3, 3, value=0, step=0.01, elem_id="direction")
-        picture = gr.Image(draw(0), format="jpeg", elem_id="picture")
-        slider.input(draw, slider, picture, show_progress="hidden", trigger_mode="always_last")
-    page.launch(server_name="127.0.0.1", server_port=port)
-
-
 def measure(browser, url: str, parts: tuple[str, str], moves: int, seconds: float) -> dict:
     """From an input event to the painted picture, one by one; then pictures while dragging."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -178,50 +118,6 @@ def last_one_right(page, url: str) -> bool:
     return alike(asked, page.get_attribute("#dog img", "src"))
 
 
-def alike(a: str, b: str) -> bool:
-    """Two data URLs show the same dog, but for what rounding in a batch of another size changes."""
-    x, y = (Image.open(io.BytesIO(base64.b64decode(src.split(",")[1]))).convert("RGB") for src in (a, b))
-    return max(ImageStat.Stat(ImageChops.difference(x, y)).mean) < 1.5
-
-
-def pad_protocol(url: str) -> tuple[str, int, list[float]]:
-    """Where moves are posted, the pad's component id, and the numbers of the first dog."""
-    config = httpx.get(f"{url}/config", timeout=60).json()
-    pad = next(c for c in config["components"] if c["props"].get("elem_id") == "pad")
-    return f"{url}/gradio_api/component_server/", pad["id"], pad["props"]["value"]["first"]["c"]
-
-
-async def visitor(client: httpx.AsyncClient, protocol: tuple, name: str, seconds: float) -> dict:
-    """Drags one slider as the pad does on a fast network: the next move when the picture is there."""
-    address, pad, first = protocol
-    rng = random.Random(name)
-    values, number, seen = [round(rng.gauss(0, 1), 3) for _ in first], 0, {"pictures": 0, "errors": 0}
-
-    async def move(still: bool) -> dict:
-        nonlocal number
-        number += 1
-        data = {"page": name, "number": number, "space": "directions", "values": values, "still": still}
-        body = {"data": data, "component_id": pad, "fn_name": "move", "session_hash": name}
-        answer = await client.post(address, json=body)
-        return answer.json() if answer.status_code == 200 else {"error": f"HTTP {answer.status_code}"}
-
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        values[0] = round(rng.uniform(-3, 3), 2)
-        try:
-            answer = await move(False)
-            seen["pictures" if "picture" in answer else "errors"] += 1
-        except httpx.HTTPError:
-            seen["errors"] += 1
-        await asyncio.sleep(1 / 60)
-    last = await move(True)
-    await asyncio.sleep(3)  # the others have stopped, too
-    alone = await move(True)
-    seen["last"] = "picture" in last and alike(last["picture"], alone["picture"])
-    seen["own"] = [round(v, 2) for v in last.get("c", [])] == [round(v, 2) for v in values]
-    return seen
-
-
 def crowd(browser, url: str, process: subprocess.Popen, seconds: float) -> dict:
     """20 visitors over HTTP and one in a real browser, all dragging at once."""
     memory = psutil.Process(process.pid)
@@ -231,7 +127,7 @@ def crowd(browser, url: str, process: subprocess.Popen, seconds: float) -> dict:
     page.goto(url)
     page.wait_for_selector(PAD[1], timeout=60_000)
     page.evaluate("parts => bench.start(...parts)", list(PAD))
-    command = [sys.executable, "-m", "training.bench_page", "visitors", url, str(seconds)]
+    command = [sys.executable, "-m", "bench.support.visitors", url, str(seconds)]
     visitors = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     drawn = page.evaluate("seconds => bench.drag(seconds)", seconds)
     during = memory.memory_info().rss / 1e6
@@ -250,13 +146,6 @@ def crowd(browser, url: str, process: subprocess.Popen, seconds: float) -> dict:
         "memory_mb_before": before,
         "memory_mb_after": max(during, memory.memory_info().rss / 1e6),
     }
-
-
-async def all_visitors(url: str, seconds: float) -> list[dict]:
-    limits = httpx.Limits(max_connections=VISITORS, max_keepalive_connections=VISITORS)
-    async with httpx.AsyncClient(timeout=60, limits=limits) as client:
-        protocol = pad_protocol(url)
-        return await asyncio.gather(*(visitor(client, protocol, f"visitor {i}", seconds) for i in range(VISITORS)))
 
 
 def first_load(browser, url: str) -> dict:
@@ -283,7 +172,7 @@ def first_load(browser, url: str) -> dict:
 
 
 def bench_page(moves: int, drag_seconds: float, crowd_seconds: float) -> dict:
-    """Everything that --page prints. Raises RuntimeError with a sentence where there is no browser."""
+    """Everything that is printed. Raises RuntimeError with a sentence where there is no browser."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -297,7 +186,7 @@ def bench_page(moves: int, drag_seconds: float, crowd_seconds: float) -> dict:
             with SlowNetwork(ports[0], ROUND_TRIP / 2) as slow:
                 result["slow"] = measure(browser, f"{here}:{slow.port}", PAD, max(5, moves // 10), drag_seconds)
             result["crowd"] = crowd(browser, url, app, crowd_seconds)
-        with serving([sys.executable, "-m", "training.bench_page", "stock", str(ports[1])], ports[1], folder):
+        with serving([sys.executable, "-m", "bench.stock", str(ports[1])], ports[1], folder):
             result["stock"] = measure(browser, f"{here}:{ports[1]}", STOCK, moves, drag_seconds)
         browser.close()
     result["ratio"] = result["stock"]["median_ms"] / result["pad"]["median_ms"]
@@ -332,8 +221,26 @@ def page_table(result: dict) -> str:
     return "\n".join(lines)
 
 
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
+    parser.add_argument("--moves", type=int, default=200, help="of a slider (default 200)")
+    parser.add_argument("--drag", type=float, default=5, help="seconds (default 5)")
+    parser.add_argument("--crowd", type=float, default=30, help="seconds (default 30)")
+    args = parser.parse_args(argv)
+    if args.moves < 2:
+        parser.error("--moves is at least 2.")
+    try:
+        result = {"machine": machine()} | bench_page(args.moves, args.drag, args.crowd)
+        print(page_table(result))
+        if args.json:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())
+    except RuntimeError as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"The numbers could not be written ({error}).")
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "stock":
-        stock_page(int(sys.argv[2]))
-    else:
-        print(json.dumps(asyncio.run(all_visitors(sys.argv[2], float(sys.argv[3])))))
+    main()

@@ -12,8 +12,8 @@ from torchmetrics.image.kid import poly_mmd
 from torchvision.transforms.v2 import functional as TF
 from tqdm import tqdm
 
-from .data import DataError, Pictures
-from .features import Judge
+from ..data.folder import DataError, Pictures
+from ..features import Judge
 
 BATCH = 64
 KID_SUBSETS = 100

@@ -1,9 +1,9 @@
 """How fast the page starts, weights travel, processes share a CPU, and how the page bears a crowd.
 
-    python -m training.bench_scale                 # all four
-    python -m training.bench_scale start crowd --json bench_scale.json
+    python -m bench.scale                 # all four
+    python -m bench.scale start crowd --json scale.json
 
-Run it with nothing else running. The Hub is the tests' own, on loopback.
+Run it with nothing else running. The Hub is one on loopback (support/hub.py).
 """
 
 import argparse
@@ -26,11 +26,10 @@ from PIL import Image
 
 from hub import sha256
 from model.files import write_whole
-from tests.hub import Loopback
 
-from .bench_page import free_port, serving
+from .support.hub import Loopback
+from .support.servers import ROOT, free_port, serving
 
-ROOT = Path(__file__).resolve().parent.parent
 QUIET = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
 FIRST_DOG = """
 import time, os, sys

@@ -20,7 +20,7 @@ from model.finder import GREY, STRIDE, Box
 from model.images import open_photo
 from model.trunk import EfficientNetLite
 
-from .data import DataError
+from ..data.folder import DataError
 
 SIZE = 256  # pixels a side of a view
 CELLS = SIZE // STRIDE

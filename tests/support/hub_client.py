@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.support.hub import Loopback, Repo
+from bench.support.servers import free_port
 from model.pretrained import save, sha256
-from tests.hub import Loopback, Repo
-from tests.tiny import ROOT, some_latents, tiny_vae
-from training.bench_page import free_port
+from tests.support.tiny import ROOT, some_latents, tiny_vae
 
 FETCH = """
 import resource, sys, hub

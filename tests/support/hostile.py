@@ -1,4 +1,4 @@
-"""Files that mean harm, or were harmed, and a process that opens them: `python -m tests.hostile FOLDER`.
+"""Files that mean harm, or were harmed, and a process that opens them: `python -m tests.support.hostile FOLDER`.
 
 It prints a line of JSON for each file of the folder: what came of it, the seconds, and the most memory so far.
 """
@@ -15,10 +15,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from bench.support.memory import peak_mb
 from model import DogFinder, PhotoError
-from model.studio import Studio
-from tests.tiny import draw_dog, some_latents, tiny_vae
-from training.memory import peak_mb
+from tests.support.tiny import draw_dog, some_latents, tiny_vae
+from ui.studio import Studio
 
 MUTATED = ("JPEG", "PNG", "WEBP", "HEIF")
 TRUNCATED = (*MUTATED, "AVIF", "GIF", "TIFF", "BMP")

@@ -19,11 +19,13 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from model import PRESETS, DogFinder, DogVAE, WeightsError, load, open_photo
+from model import PRESETS, DogFinder, DogVAE, load, open_photo
 from model.files import write_whole
 from model.packed import packed
 from model.pretrained import save
+from training.command import one_sentence, unwritten
 from training.config import TrainConfig
+from training.tables import table
 from training.trainer import Trainer
 
 from .support.machine import DEVICE, machine
@@ -189,7 +191,7 @@ def bench(times: int, seconds: float) -> dict:
     return result
 
 
-def table(result: dict) -> str:
+def report(result: dict) -> str:
     """The same as Markdown."""
     about, peaks, memory = result["machine"], result["matmul_peak_gflops"], result["resident_mb"]
     gpu = f", {about['gpu']}" if about["gpu"] else ""
@@ -198,20 +200,10 @@ def table(result: dict) -> str:
         f"load {about['load']}; matrix multiply at best {peaks['float32']:.0f} GFLOP/s float32, "
         f"{peaks['bfloat16']:.0f} bfloat16.",
         "",
-        "| one picture at a time | weights | precision | decode, median (p95) ms | encode, median (p95) ms |",
-        "| --- | --- | --- | ---: | ---: |",
-    ]
-    for preset, r in result["inference"].items():
-        decode, encode = (f"{r[k]['median_ms']:.1f} ({r[k]['p95_ms']:.1f})" for k in ("decode", "encode"))
-        lines.append(f"| {preset} | {r['weights']} | {r['dtype']} | {decode} | {encode} |")
-    lines += [
+        *inference_table(result["inference"]),
         "",
-        "| training | batch | precision | images a second | GFLOP an image | GFLOP/s | share of bf16 peak |",
-        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+        *training_table(result["training"]),
     ]
-    for preset, r in result["training"].items():
-        rate = f"{r['images_per_second']:.1f} | {r['gflop_per_image']:.2f} | {r['gflop_per_second']:.0f}"
-        lines.append(f"| {preset} | {r['batch']} | {r['precision']} | {rate} | {r['share_of_bf16_peak']:.0%} |")
     photo = result["photos"]
     peak = photo["peak_mb_above_idle"]
     whole, decoded, found = (f"{photo[k]['median_ms']:.0f} ms" for k in ("bytes_to_crop", "decode", "find"))
@@ -224,6 +216,24 @@ def table(result: dict) -> str:
     return "\n".join([*lines, "", f"Resident memory of a process that has loaded and used: {written}."])
 
 
+def inference_table(measured: dict) -> list[str]:
+    columns = ["one picture at a time", "weights", "precision", "decode, median (p95) ms", "encode, median (p95) ms"]
+    rows = []
+    for preset, r in measured.items():
+        times = (f"{r[k]['median_ms']:.1f} ({r[k]['p95_ms']:.1f})" for k in ("decode", "encode"))
+        rows.append([preset, r["weights"], r["dtype"], *times])
+    return table(columns, rows)
+
+
+def training_table(measured: dict) -> list[str]:
+    columns = ["training", "batch", "precision", "images a second", "GFLOP an image", "GFLOP/s", "share of bf16 peak"]
+    rows = []
+    for preset, r in measured.items():
+        rate = [f"{r['images_per_second']:.1f}", f"{r['gflop_per_image']:.2f}", f"{r['gflop_per_second']:.0f}"]
+        rows.append([preset, str(r["batch"]), r["precision"], *rate, f"{r['share_of_bf16_peak']:.0%}"])
+    return table(columns, rows)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
@@ -232,16 +242,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.times < 2:
         parser.error("--times is at least 2.")
-    try:
+    with one_sentence(unwritten("The numbers")):
         result = bench(args.times, args.seconds)
-        print(table(result))
+        print(report(result))
         if args.json:
             args.json.parent.mkdir(parents=True, exist_ok=True)
             write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())
-    except (WeightsError, RuntimeError) as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"The numbers could not be written ({error}).")
 
 
 if __name__ == "__main__":

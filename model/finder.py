@@ -21,7 +21,7 @@ from torchvision.transforms.v2 import functional as TF
 from .images import PhotoError
 from .pretrained import WeightsError, cpu_has_bfloat16
 from .residual import ResidualBlock
-from .trunk import LITE0, EfficientNetLite
+from .trunk import LITE0, LITE0_CHANNELS, EfficientNetLite
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 TRUNK = "encoder.trunk."  # where weights/dogvae/model.safetensors keeps it
@@ -55,8 +55,9 @@ class HeadMaps(nn.Module):
 
     def __init__(self, width: int = 64):
         super().__init__()
-        self.fine = nn.Conv2d(40 * 4 + 112, width, 1)
-        self.coarse = nn.Conv2d(320, width, 1)
+        stride8, stride16, stride32 = LITE0_CHANNELS[2:]
+        self.fine = nn.Conv2d(stride8 * 4 + stride16, width, 1)
+        self.coarse = nn.Conv2d(stride32, width, 1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         self.out = nn.Conv2d(width, 4, 1)
         nn.init.constant_(self.out.bias[:1], -4.0)  # heads are rare; so are gradients that say otherwise

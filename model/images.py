@@ -12,6 +12,8 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
+from .errors import PlainError
+
 Image.init()  # all of Pillow's readers, of which FORMATS picks
 pillow_heif.register_heif_opener()
 
@@ -28,7 +30,7 @@ ORIENTATION = ExifTags.Base.Orientation
 ENOUGH = 2048  # pixels, squared; photos of four times as many are halved, or more, as soon as they are decoded
 
 
-class PhotoError(ValueError):
+class PhotoError(PlainError):
     """What was given is not a photo that can be used; its text is one plain sentence for the visitor."""
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .trunk import LITE0, EfficientNetLite
+from .trunk import LITE0, LITE0_CHANNELS, EfficientNetLite
 
 
 class ResidualBlock(nn.Module):
@@ -42,7 +42,8 @@ class TrunkEncoder(nn.Module):
         super().__init__()
         self.size = size
         self.trunk = EfficientNetLite(**LITE0)
-        folded = 24 * 16 + 40 * 4 + 112 + 320
+        _, *channels = LITE0_CHANNELS
+        folded = sum(c * fold for c, fold in zip(channels, (16, 4, 1, 1)))
         self.squeeze = nn.Conv2d(folded, width, 1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         self.narrow = nn.Conv2d(width, width // 4, 1)

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from model.trunk import LITE0_CHANNELS as CHANNELS
 from model.trunk import unit_normalize
 
-CHANNELS = (16, 24, 40, 112, 320)  # of the trunk at strides 2, 4, 8, 16 and 32
 MIXED = (32, 128, 128, 128, 128)  # of each stride once they are mixed; few at the finest, which holds most places
 
 

@@ -6,11 +6,12 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from model.errors import PlainError
 from model.pretrained import cpu_has_bfloat16
 
 
-class TrainingError(RuntimeError):
-    """Training can't go on; its text is one plain sentence."""
+class TrainingError(PlainError):
+    """Training can't go on."""
 
 
 def is_main() -> bool:

@@ -13,13 +13,12 @@ import argparse
 import os
 import sys
 
-from model import PRESETS, WeightsError
+from model import PRESETS
 
-from .checkpoint import CheckpointError
+from .command import one_sentence
 from .config import TrainConfig
-from .data.folder import DataError
 from .processes import is_main
-from .trainer import Stopped, Trainer, TrainingError
+from .trainer import Stopped, Trainer
 
 
 def parse(argv: list[str] | None = None) -> TrainConfig:
@@ -54,19 +53,20 @@ def parse(argv: list[str] | None = None) -> TrainConfig:
 
 def main(argv: list[str] | None = None) -> None:
     config, trainer = parse(argv), None
+
+    def explain(error: Exception) -> str | None:
+        if isinstance(error, OSError):  # a full disk, a folder that is not ours
+            return f"The run can't go on: {error.filename or config.out}: {error.strerror or error}."
+        return None
+
     try:
-        trainer = Trainer(config)
-        trainer.train()
+        with one_sentence(explain, stopped="Stopped before training began."):
+            trainer = Trainer(config)
+            trainer.train()
     except Stopped as stopped:
         if is_main():
             print(stopped, file=sys.stderr)
         sys.exit(130)
-    except (DataError, CheckpointError, WeightsError, TrainingError) as error:
-        give_up(str(error))
-    except KeyboardInterrupt:  # before the loop, which catches it itself
-        give_up("Stopped before training began.")
-    except OSError as error:  # a full disk, a folder that is not ours
-        give_up(f"The run can't go on: {error.filename or config.out}: {error.strerror or error}.")
     except RuntimeError as error:
         if not trainer or trainer.accelerator.num_processes == 1:
             raise
@@ -78,10 +78,6 @@ def main(argv: list[str] | None = None) -> None:
         skipped = trainer.skipped if trainer and is_main() else []
         if skipped:
             print(f"{len(skipped)} pictures could not be read:", *skipped, sep="\n  ", file=sys.stderr)
-
-
-def give_up(sentence: str) -> None:
-    sys.exit(sentence if is_main() else 1)
 
 
 if __name__ == "__main__":

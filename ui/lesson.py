@@ -16,7 +16,7 @@ DRAWN = 6  # random dogs a row
 def build_lesson(studios: dict[str, Studio], worker: Worker, example: Path) -> gr.HTML:
     """studios: for "autoencoder", "classic" and "dogvae"; example: the dog that stands in for a photo."""
     before = first_phase(studios["dogvae"], example.parent)
-    after = studios["dogvae"].draw(studios["dogvae"].sample(DRAWN, 1.0, seed=0)) if before else []
+    after = studios["dogvae"].draw(studios["dogvae"].sample(len(before), 1.0, seed=0)) if before else []
 
     def see(upload: object) -> dict:
         """One photo through every model."""

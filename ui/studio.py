@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from model.errors import PlainError
 from model.finder import Box, DogFinder, Head, crop_box
 from model.images import center_crop, open_photo, to_file, to_picture, to_tensor
 from model.packed import packed
@@ -21,7 +22,7 @@ GUESS = 0.05  # of a score, for a place that is shown as the likeliest where no 
 TURNS = (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)  # Pillow turns to the left
 
 
-class LatentError(ValueError):
+class LatentError(PlainError):
     """The latent can't be decoded; its text is one plain sentence for the visitor."""
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from model.errors import PlainError
 from model.images import PhotoError, open_photo, to_pixels, to_tensor
 
 SHARP = 0.74  # pixels that a picture had in its photo / its pixels a side; with fewer it has no hair of its own
@@ -37,7 +38,7 @@ class Batch:
         return Batch(x, self.eps.to(device), self.sharp, self.start, self.seed)
 
 
-class DataError(ValueError):
+class DataError(PlainError):
     """The folder can't be trained on; its text is one plain sentence."""
 
 

@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import re
 import signal
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import astuple, dataclass, fields
@@ -26,11 +25,13 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from model import DogFinder, PhotoError, WeightsError, open_photo
+from model import DogFinder, PhotoError, open_photo
+from model.errors import PlainError
 from model.files import write_whole
 from model.finder import crop_box
 from model.images import to_file
 
+from ..command import one_sentence, unwritten
 from .folder import SUFFIXES
 
 PHOTO_SUFFIXES = SUFFIXES | {".heic", ".heif", ".jfif", ".mpo"}
@@ -40,7 +41,7 @@ FLAT = 2  # levels of grey; smaller differences are noise
 QUALITY = {"quality": 95, "subsampling": 0}
 
 
-class PrepareError(ValueError):
+class PrepareError(PlainError):
     """The folders can't be worked with; its text is one plain sentence."""
 
 
@@ -214,6 +215,12 @@ def prepare(photos: Path, out: Path, size: int, smallest: int, every: int, worke
     return record
 
 
+def explain(error: Exception) -> str | None:
+    if isinstance(error, BrokenProcessPool):
+        return "A process was ended, perhaps for want of memory; the same command goes on from here."
+    return unwritten("The crops")(error)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path, help="a folder of photos, with folders in it or not")
@@ -225,16 +232,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if not (args.size > 0 and args.min > 0 and args.workers and args.workers > 0 and 0 < args.val <= 0.5):
         parser.error("--size, --min and --workers are above 0, --val is above 0 and at most 0.5.")
-    try:
+    with one_sentence(explain, stopped="Stopped; the same command goes on from here."):
         record = prepare(args.photos, args.out, args.size, args.min, round(1 / args.val), args.workers)
-    except (PrepareError, WeightsError) as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("Stopped; the same command goes on from here.")
-    except BrokenProcessPool:
-        sys.exit("A process was ended, perhaps for want of memory; the same command goes on from here.")
-    except OSError as error:
-        sys.exit(f"The crops can't be written: {error.filename or args.out}: {error.strerror or error}.")
     print(f"{record.heads_kept} heads from {len(record.with_heads)} of {len(record.done)} photos -> {args.out}")
 
 

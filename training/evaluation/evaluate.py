@@ -25,9 +25,11 @@ from model.images import to_file, to_picture, to_pixels
 from model.pretrained import sha256
 from model.vae import kl_divergence
 
-from ..data.folder import DataError, Pictures, load_splits
+from ..command import one_sentence, unwritten
+from ..data.folder import Pictures, load_splits
 from ..finder.views import read_labels
 from ..pictures import save_grid
+from ..tables import table
 from .measures import BATCH, KID_SUBSETS, Reference, subset_size
 from .uncropped import of_photos
 
@@ -120,32 +122,44 @@ def tidy(values):
 
 
 def tables(result: dict) -> str:
-    """Everything that was measured, as two Markdown tables."""
-    models, anchors = result["models"], result["anchors"]
-    data = result["data"]
-    lines = [f"Reconstructions of {data['val']} dogs that were not trained on ({data['folder']}):", ""]
+    """Everything that was measured, as Markdown tables."""
+    about = f"{result['data']['val']} dogs that were not trained on ({result['data']['folder']})"
+    return "\n".join(
+        [
+            f"Reconstructions of {about}:",
+            "",
+            *reconstructions_table(result["models"], result["anchors"]),
+            "",
+            f"Random dogs, {result['count']:,} of each kind (bold: as the makers would draw them):",
+            "",
+            *samples_table(result["models"], result["anchors"]),
+            *uncropped_table(result["models"]),
+        ]
+    )
+
+
+def reconstructions_table(models: list[dict], anchors: dict) -> list[str]:
     columns = {"KID x1e3": "kid", "perceptual": "perceptual:.3f", "PSNR dB": "psnr:.2f", "SSIM": "ssim:.3f"}
     columns |= {"sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
     about = {"active units": "active_units:d", "KL nats": "kl_nats:.0f"}
     about |= {"images": "images:,d", "minutes": "minutes:.0f"}
-    lines += header({"": "", **columns, **about})
-    for name in ("blurred", "mean"):
-        lines.append(row([f"*{name} picture*", *cells(anchors[name]["reconstructions"], columns), *[""] * len(about)]))
-    for m in models:
-        lines.append(row([m["folder"], *cells(m["reconstructions"], columns), *cells(m, about)]))
-    lines += ["", f"Random dogs, {result['count']:,} of each kind (bold: as the makers would draw them):", ""]
+    none = [""] * len(about)
+    rows = [[f"*{n} picture*", *cells(anchors[n]["reconstructions"], columns), *none] for n in ("blurred", "mean")]
+    rows += [[m["folder"], *cells(m["reconstructions"], columns), *cells(m, about)] for m in models]
+    return table(["", *columns, *about], rows)
+
+
+def samples_table(models: list[dict], anchors: dict) -> list[str]:
     columns = {"KID x1e3": "kid", "sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
     columns |= {"diversity": "diversity:.2f", "memorisation": "memorisation:.1%"}
-    lines += header({"": "", "prior": "", "temperature": "", **columns})
-    for name in anchors:
-        lines.append(row([f"*{name} picture*", "", "", *cells(anchors[name]["samples"], columns)]))
+    rows = [[f"*{name} picture*", "", "", *cells(anchors[name]["samples"], columns)] for name in anchors]
     for m in models:
         for prior, by_temperature in m["samples"].items():
             for temperature, measured in by_temperature.items():
                 bold = prior == m["headline_prior"] and temperature == "1.0"
                 name = f"**{m['folder']}**" if bold else m["folder"]
-                lines.append(row([name, prior, temperature, *cells(measured, columns)]))
-    return "\n".join([*lines, *uncropped_table(models)])
+                rows.append([name, prior, temperature, *cells(measured, columns)])
+    return table(["", "prior", "temperature", *columns], rows)
 
 
 def uncropped_table(models: list[dict]) -> list[str]:
@@ -156,10 +170,11 @@ def uncropped_table(models: list[dict]) -> list[str]:
     count, missed = measured[0][1]["photos"], measured[0][1]["not_found"]
     lines = ["", f"Perceptual distance on {count} photos of whole dogs (head not found in {missed}), cut", ""]
     columns = {"by the finder": "finder:.3f", "in the middle": "centre_crop:.3f", "ratio": "ratio:.2f"}
-    return [*lines, *header({"": "", **columns}), *(row([name, *cells(m, columns)]) for name, m in measured)]
+    return lines + table(["", *columns], [[name, *cells(m, columns)] for name, m in measured])
 
 
 def cells(values: dict, columns: dict[str, str]) -> list[str]:
+    """columns: heading -> key of values, and how it is written; "kid" is a mean and its spread."""
     written = []
     for column in columns.values():
         key, _, form = column.partition(":")
@@ -168,14 +183,6 @@ def cells(values: dict, columns: dict[str, str]) -> list[str]:
         else:
             written.append("" if values.get(key) is None else format(values[key], form))
     return written
-
-
-def row(written: list[str]) -> str:
-    return "| " + " | ".join(written) + " |"
-
-
-def header(columns: dict[str, str]) -> list[str]:
-    return [row(list(columns)), "| --- |" + " ---: |" * (len(columns) - 1)]
 
 
 def training_facts(folder: Path, digest: str) -> dict:
@@ -255,15 +262,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(sys.argv[1:] if argv is None else argv)
-    try:
+    with one_sentence(unwritten("The results")):
         args.json.parent.mkdir(parents=True, exist_ok=True)  # now, not after minutes of work
         result = measure_all(args)
         write_json(result, args.json)
         print(tables(result))
-    except (WeightsError, DataError) as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"The results could not be written ({error}).")
 
 
 if __name__ == "__main__":

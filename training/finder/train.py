@@ -20,14 +20,14 @@ from torch import Tensor
 from torchvision.ops import box_iou
 from tqdm import tqdm
 
-from model import PhotoError, WeightsError
 from model.files import write_whole
 from model.finder import WEIGHTS, DogFinder, Head, HeadMaps, load_trunk
 from model.images import open_photo
 from model.pretrained import cpu_has_bfloat16, sha256
 
-from ..data.folder import DataError
-from ..evaluation.evaluate import header, row, write_json
+from ..command import one_sentence, unwritten
+from ..evaluation.evaluate import write_json
+from ..tables import table
 from .views import SIZE, VIEWS, Labelled, Views, make_views, read_labels
 
 BATCH, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 64, 2e-3, 0.05, 0.2
@@ -137,7 +137,7 @@ on heads from a ninth of the view upwards.
 
 def card(metrics: dict) -> str:
     about = {key: metrics[key] for key in ("parameters", "threshold", "command", "views", "photos")}
-    return CARD.format(table=table(metrics), most=MOST_REPORTED, held_out=metrics["held_out"]["photos"], **about)
+    return CARD.format(table=curve_table(metrics), most=MOST_REPORTED, held_out=metrics["held_out"]["photos"], **about)
 
 
 # ---- Measuring
@@ -219,25 +219,21 @@ def measure(finder: DogFinder, data: Path) -> dict:
     }
 
 
-def table(metrics: dict) -> str:
+def curve_table(metrics: dict) -> str:
     """The whole curve, as Markdown."""
     val, test = metrics["val"], metrics["test"]
     count = test["photos"]
-    lines = [
-        f"On val: of {val['heads']} heads, {val['iou_over_half']:.1%} found with IoU > 0.5, mean IoU "
-        f"{val['mean_iou']:.3f}. On test, never trained on (bold: the default threshold):",
-        "",
-        *header(
-            {"threshold": "", f"{count['dog']} dogs: head found": "", "rightly placed": ""}
-            | {f"{count[kind]} {kind}s reported": "" for kind in NOT_DOGS}
-        ),
-    ]
+    rows = []
     for line in test["curve"]:
-        shares = [line["dog"], line["located"], *(line[kind] for kind in NOT_DOGS)]
         name = f"{line['threshold']:.2f}"
         name = f"**{name}**" if line["threshold"] == metrics["threshold"] else name
-        lines.append(row([name, *("" if share is None else f"{share:.1%}" for share in shares)]))
-    return "\n".join(lines)
+        shares = [line["dog"], line["located"], *(line[kind] for kind in NOT_DOGS)]
+        rows.append([name, *("" if share is None else f"{share:.1%}" for share in shares)])
+    columns = ["threshold", f"{count['dog']} dogs: head found", "rightly placed"]
+    columns += [f"{count[kind]} {kind}s reported" for kind in NOT_DOGS]
+    found = f"{val['iou_over_half']:.1%} found with IoU > 0.5, mean IoU {val['mean_iou']:.3f}"
+    about = f"On val: of {val['heads']} heads, {found}. On test, never trained on (bold: the default threshold):"
+    return "\n".join([about, "", *table(columns, rows)])
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -250,20 +246,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--measure", action="store_true", help="train nothing, measure what --out holds")
     args = parser.parse_args(argv)
     command = "python -m training.train_finder " + " ".join(sys.argv[1:] if argv is None else argv)
-    try:
+    with one_sentence(unwritten("The finder")):
         facts = {}
         if not args.measure:
             facts = train(args) | {"command": command}
         finder = DogFinder(args.out)
         metrics = facts | {"sha256": sha256(args.out / "model.safetensors")} | measure(finder, args.data)
-        print(table(metrics))
+        print(curve_table(metrics))
         if not args.measure:
             write_json(metrics, args.out / "metrics.json")
             write_whole(args.out / "README.md", card(metrics).encode())
-    except (DataError, PhotoError, WeightsError) as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"The finder could not be written ({error}).")
 
 
 def train(args: argparse.Namespace) -> dict:

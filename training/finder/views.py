@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from model.finder import GREY, STRIDE, Box
 from model.images import open_photo
-from model.trunk import EfficientNetLite
+from model.trunk import LITE0_CHANNELS, EfficientNetLite
 
 from ..data.folder import DataError
 
@@ -161,7 +161,7 @@ def make_views(photos: list[Labelled], counts: dict[str, int], trunk: EfficientN
     without = [p for p in photos if not p.boxes]
     wanted = [p for p in photos for _ in range(counts[p.kind])]
     rng.shuffle(wanted)
-    shapes = ((40, CELLS * 2), (112, CELLS), (320, CELLS // 2))
+    shapes = zip(LITE0_CHANNELS[2:], (CELLS * 2, CELLS, CELLS // 2))
     features = [torch.empty(len(wanted), c, s, s, dtype=torch.float16) for c, s in shapes]
     targets = torch.empty(len(wanted), 5, CELLS, CELLS)
     dtype = next(trunk.parameters()).dtype

@@ -9,16 +9,17 @@ A folder that is on the Hub already makes no commit. The token is HF_TOKEN's, or
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from huggingface_hub import HfApi, ModelInfo
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from hub import PROBE, HubError, digest, hashes, plain, probe, sha256, split
-from model import WeightsError, load
+from hub import PROBE, digest, hashes, plain, probe, sha256, split
+from model import load
+from model.errors import PlainError
 
+from ..command import one_sentence
 from .card import card
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,7 @@ NOTICES = ["LICENSE", "NOTICE"]
 EVALUATE = "run python -m training.evaluate --write-metrics on it first"
 
 
-class PushError(ValueError):
+class PushError(PlainError):
     """Nothing was pushed; its text is one plain sentence."""
 
 
@@ -52,10 +53,7 @@ def stage(weights: Path, repo: str, folder: Path) -> list[Path]:
     pictures = [path for path in weights.iterdir() if path.suffix in (".png", ".webp")]
     for path in sorted({*pictures, *(weights / file for file in FILES), *(ROOT / file for file in NOTICES)}):
         shutil.copy(path, folder)
-    try:
-        (folder / "README.md").write_text(card(weights, repo))
-    except (ValueError, KeyError, TypeError) as error:
-        raise PushError(f"{weights}/metrics.json says too little for a card ({error}); {EVALUATE}.") from None
+    (folder / "README.md").write_text(card(weights, repo), encoding="utf-8")
     return sorted(folder.iterdir())
 
 
@@ -105,7 +103,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--tag", help="name the commit so")
     parser.add_argument("--dry-run", action="store_true", help="show what would go up, and send nothing")
     args = parser.parse_args(argv)
-    try:
+    with one_sentence(
+        lambda error: plain(error, args.repo, args.revision or "main"),
+        stopped="Stopped; nothing was committed. Push again to go on.",
+    ):
         for revision in (args.revision, args.tag):
             split(args.repo if revision is None else f"{args.repo}@{revision}")
         check(args.weights)
@@ -117,12 +118,6 @@ def main(argv: list[str] | None = None) -> None:
             print(f"{total:>12,} bytes to {'the private ' if args.private else ''}{args.repo}", flush=True)
             if not args.dry_run:
                 print(push(files, args.repo, args.private, args.revision, args.tag))
-    except (PushError, WeightsError, HubError) as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("Stopped; nothing was committed. Push again to go on.")
-    except Exception as error:  # the client's: one of the Hub's answers, a network that is gone, a full disk
-        sys.exit(plain(error, args.repo, args.revision or "main"))
 
 
 if __name__ == "__main__":

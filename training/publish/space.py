@@ -8,13 +8,14 @@ is built; the embedded ones stay as what it falls back on. Free accounts get Zer
 
 import argparse
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from huggingface_hub import HfApi, SpaceCard, SpaceHardware
 
-from hub import FILES, PATIENCE, HubError, answer, ask, in_background, plain, probe, split
+from hub import FILES, PATIENCE, answer, ask, in_background, plain, probe, split
+
+from ..command import one_sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ["app.py", "hub.py", "LICENSE", "NOTICE", "model", "ui", "assets", "weights"]
@@ -84,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--hardware", default="zero-a10g", choices=kinds, metavar="NAME", help="default: zero-a10g")
     parser.add_argument("--dry-run", action="store_true", help="show what would go up, and send nothing")
     args = parser.parse_args(argv)
-    try:
+    with one_sentence(lambda error: plain(error, args.space)):
         split(args.space)
         weights = pin(args.weights) if args.weights else None
         with tempfile.TemporaryDirectory() as name:
@@ -100,10 +101,6 @@ def main(argv: list[str] | None = None) -> None:
                 print("README.md:\n---\n" + SpaceCard(readme(weights, args.hardware)).data.to_yaml() + "\n---")
             else:
                 print(f"Building: {deploy(folder, args.space, weights, args.hardware)}")
-    except HubError as error:
-        sys.exit(str(error))
-    except Exception as error:  # the client's: one of the Hub's answers, a network that is gone, a full disk
-        sys.exit(plain(error, args.space))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from model import load
@@ -238,3 +239,9 @@ def test_a_run_is_not_overwritten(tmp_path, drawn):
     before = (tmp_path / "run" / NAME).read_bytes()
     assert "holds a run" in fails(*arguments(tmp_path / "run", drawn, images=8))
     assert (tmp_path / "run" / NAME).read_bytes() == before
+
+
+def test_the_example_trains_from_python(tmp_path, drawn):
+    status, errors = finished(start(drawn, tmp_path / "run", "128", "classic", module="examples.train"))
+    assert status == 0, errors
+    assert Image.open(tmp_path / "run" / "dog.png").size == (127, 127)

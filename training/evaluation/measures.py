@@ -58,6 +58,11 @@ class Reference:
         nearest = similarity.max(dim=1)
         return 1 - nearest.values, nearest.indices
 
+    def recall(self, features: Tensor) -> float:
+        """features [N, F] of pictures made from the validation pictures, in their order."""
+        similarity = F.normalize(features) @ F.normalize(self.real_features).T
+        return (similarity.argmax(dim=1) == torch.arange(len(features))).float().mean().item()
+
     def pairwise_distance(self, pixels: Tensor) -> float:
         """Mean perceptual distance of random pairs of different pictures."""
         generator = torch.Generator().manual_seed(0)
@@ -76,7 +81,10 @@ class Reference:
         }
 
     def of_reconstructions(self, pixels: Tensor) -> dict[str, float]:
-        """Picture i against validation picture i. psnr in dB, sharpness as a share of real."""
+        """Picture i against validation picture i. psnr in dB, sharpness as a share of real.
+
+        recall: share of the pictures whose nearest photo, by cosine distance of pooled features, is their own.
+        """
         features = self.features(pixels, "looking at reconstructions")
         chunks = list(zip(pixels.float().split(BATCH), self.real.float().split(BATCH), strict=True))
         kind = {"data_range": 255.0, "reduction": "none"}
@@ -87,6 +95,7 @@ class Reference:
             "perceptual": distance.mean().item(),
             "psnr": psnr.mean().item(),
             "ssim": ssim.mean().item(),
+            "recall": self.recall(features),
         }
 
     def of_samples(self, pixels: Tensor, features: Tensor | None = None, paired: bool = False) -> dict[str, float]:

@@ -66,9 +66,9 @@ class Pad:
         question = self.explorer.read(Draw, data)
         z = self.studio.sample(1, question.temperature, question.seed)[0]
         if question.keep:  # the sliders that the visitor locked
-            directions, values = zip(*question.keep)
+            keep = dict(question.keep)
             c = self.studio.latents.coordinates(z[None])[0]
-            c[list(directions)] = torch.tensor(values)
+            c[list(keep)] = torch.tensor(list(keep.values()))
             z = self.studio.at(c[None])[0]
         return self.dog(z).to_json()
 

@@ -16,10 +16,9 @@ from model.studio import MAX_COORDINATE, LatentError, Studio
 
 from .explore import SWAPPED, Explorer
 from .photo import see_photo
+from .scripts import WEB, on_load
 from .worker import Moves, Worker, data_url
 
-HERE = Path(__file__).parent
-SCRIPTS = ("live", "history", "pad", "photo", "sliders", "explore", "keep", "mix", "tabs")  # one script, in this order
 STYLES = ("pad", "photo", "explore")
 FIRST_SEED = 23  # looked at: what every visitor sees first should be one of the good ones
 
@@ -121,12 +120,12 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
         "raw_order": torch.argsort(latents.kl, descending=True).tolist(),  # dead dimensions come last
         "examples": [f"gradio_api/file={path}" for path in examples],
     }
-    html = (HERE / "pad.html").read_text().replace("<!-- PHOTO -->", (HERE / "photo.html").read_text())
+    html = (WEB / "pad.html").read_text().replace("<!-- PHOTO -->", (WEB / "photo.html").read_text())
     return gr.HTML(
         value=facts,
         html_template=html.replace("FIRST_DOG", picture),
-        css_template="".join((HERE / f"{name}.css").read_text() for name in STYLES),
-        js_on_load="".join((HERE / f"{name}.js").read_text() for name in SCRIPTS),
+        css_template="".join((WEB / f"{name}.css").read_text() for name in STYLES),
+        js_on_load=on_load("main.js"),
         server_functions=[draw, move, load, reconstruct, *explorer.functions()],
         apply_default_css=False,
         elem_id="pad",

@@ -29,6 +29,7 @@ from ui.api import build_api
 from ui.lesson import build_lesson
 from ui.pad import build_pad
 from ui.page import HANDLERS, Page
+from ui.scripts import ROUTE, preloads
 from ui.studio import Studio
 from ui.worker import Worker
 
@@ -96,10 +97,10 @@ def build_page(worker: Worker) -> gr.Blocks:
 
 
 class Zipped(GZipMiddleware):
-    """Compresses the page itself; Gradio compresses only files whose name has an ending."""
+    """Compresses the page itself and its scripts; of the rest, Gradio compresses what is worth it."""
 
     async def __call__(self, scope, receive, send):
-        whole = scope["type"] == "http" and scope["path"] in ("/", "/config")
+        whole = scope["type"] == "http" and (scope["path"] in ("/", "/config") or "/web/" in scope["path"])
         await (super().__call__ if whole else self.app)(scope, receive, send)
 
 
@@ -118,6 +119,7 @@ def main() -> None:
         ssr_mode=False,
         mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
         app_kwargs={
+            "routes": [ROUTE],
             "middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped)],
             "exception_handlers": HANDLERS,
         },
@@ -125,6 +127,7 @@ def main() -> None:
         run_history=False,
         footer_links=["api"],
         css=CSS,
+        head=preloads(),
         theme=theme(),
     )
 

@@ -16,11 +16,10 @@ from torch import Tensor
 from .explore import Explorer
 from .photo import see_photo
 from .protocol import Dog, Draw, Facts, First, Move, Moved, Numbers, Problem, RequestError, Seen, Turn, read
+from .scripts import WEB, on_load
 from .studio import MAX_COORDINATE, LatentError, Studio
 from .worker import Moves, Worker, data_url, sentence
 
-HERE = Path(__file__).parent
-SCRIPTS = ("live", "history", "pad", "photo", "sliders", "explore", "keep", "mix", "tabs")  # one script, in this order
 STYLES = ("pad", "photo", "explore")
 FIRST_SEED = 23  # looked at: what every visitor sees first should be one of the good ones
 
@@ -130,12 +129,12 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
     # By these names the page's scripts call them.
     called = (pad.draw, pad.move, pad.load, pad.reconstruct)
     called += (tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress)
-    html = (HERE / "pad.html").read_text().replace("<!-- PHOTO -->", (HERE / "photo.html").read_text())
+    html = (WEB / "pad.html").read_text().replace("<!-- PHOTO -->", (WEB / "photo.html").read_text())
     return gr.HTML(
         value=pad.facts(examples).to_json(),
         html_template=html.replace("FIRST_DOG", pad.first_picture()),
-        css_template="".join((HERE / f"{name}.css").read_text() for name in STYLES),
-        js_on_load="".join((HERE / f"{name}.js").read_text() for name in SCRIPTS),
+        css_template="".join((WEB / f"{name}.css").read_text() for name in STYLES),
+        js_on_load=on_load("main.js"),
         server_functions=[server_function(method) for method in called],
         apply_default_css=False,
         elem_id="pad",

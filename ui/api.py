@@ -10,7 +10,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from model.images import PhotoError, open_photo
+from model.photos import PhotoError, open_photo
 
 from . import film
 from .batch import draw_many

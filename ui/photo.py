@@ -9,7 +9,7 @@ import json
 from PIL import Image
 
 from model.finder import MARGIN, Box, Head
-from model.images import PhotoError
+from model.photos import PhotoError
 
 from .studio import Studio
 from .worker import data_url

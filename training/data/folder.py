@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.images import PhotoError, open_photo, to_pixels, to_tensor
+from model.photos import PhotoError, open_photo
+from model.pixels import from_pixels, to_pixels, to_tensor
 
 HELD_OUT = 20  # one picture in so many is for validation
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
@@ -34,7 +35,7 @@ class Pictures:
 
     def floats(self, index: Tensor | slice) -> Tensor:
         """[B, 3, S, S] float32 in [-1, 1]"""
-        return self.pixels[index].float() / 127.5 - 1
+        return from_pixels(self.pixels[index])
 
 
 def load_pictures(folder: str | Path, size: int, progress: bool = False) -> Pictures:

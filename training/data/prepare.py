@@ -29,7 +29,7 @@ from tqdm import tqdm
 from model import DogFinder, PhotoError, WeightsError, open_photo
 from model.files import write_whole
 from model.finder import crop_box
-from model.images import to_file
+from model.pixels import to_file
 
 from .folder import SUFFIXES
 

@@ -16,7 +16,8 @@ import fsspec
 import torch
 from torch import Tensor
 
-from model.images import PhotoError, open_photo, to_pixels, to_tensor
+from model.photos import PhotoError, open_photo
+from model.pixels import from_pixels, to_pixels, to_tensor
 
 from .folder import SUFFIXES, DataError, Pictures, Samples, has_splits, held_out
 
@@ -144,7 +145,7 @@ class Stream(Samples):
         pixels, self.state = self.ahead.result() if self.ahead else self._read(count)
         self.ahead = self.reader.submit(self._read, count)
         mirrored, noise = self.chance(start, count)
-        x = pixels.float() / 127.5 - 1
+        x = from_pixels(pixels)
         return torch.where(mirrored[:, None, None, None], x.flip(3), x), noise
 
     def _read(self, count: int) -> tuple[Tensor, dict]:

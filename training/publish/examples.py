@@ -14,7 +14,7 @@ import torch
 
 from model import WeightsError, load
 from model.files import write_whole
-from model.images import to_file, to_picture
+from model.pixels import to_file, to_picture
 from model.pretrained import read
 from ui.lesson import DRAWN
 from ui.studio import Studio, png

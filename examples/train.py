@@ -8,7 +8,7 @@ PHOTOS is a folder of pictures of dogs' heads (training.prepare makes one), 1000
 import sys
 
 from model import load
-from model.images import to_picture
+from model.pixels import to_picture
 from training.config import TrainConfig
 from training.trainer import Trainer
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from model import DogFinder, load
-from model.images import PhotoError
+from model.photos import PhotoError
 from ui.api import Api
 from ui.pad import Pad, server_function
 from ui.protocol import (

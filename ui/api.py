@@ -13,7 +13,7 @@ import gradio as gr
 from PIL import Image
 from torch import Tensor
 
-from model.images import PhotoError, open_photo
+from model.photos import PhotoError, open_photo
 
 from . import film
 from .batch import draw_many

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.atlas import SIDE, Atlas, lay_out, looks
-from model.images import to_tensor
+from model.pixels import to_tensor
 
 from . import film
 from .batch import PIECE, draw_many

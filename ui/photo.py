@@ -7,7 +7,7 @@ The server keeps nothing: for another box or another turn the browser sends the 
 from PIL import Image
 
 from model.finder import MARGIN, Box, Head
-from model.images import PhotoError
+from model.photos import PhotoError
 
 from .protocol import Wish
 from .studio import Studio

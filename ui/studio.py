@@ -10,8 +10,9 @@ from torch import Tensor
 
 from model.errors import PlainError
 from model.finder import Box, DogFinder, Head, crop_box
-from model.images import center_crop, open_photo, to_file, to_picture, to_tensor
 from model.packed import packed
+from model.photos import center_crop, open_photo
+from model.pixels import to_file, to_picture, to_tensor
 from model.vae import DogVAE
 
 from .zerogpu import lent_decoder

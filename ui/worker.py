@@ -11,7 +11,8 @@ from threading import Lock
 import gradio as gr
 from PIL import Image
 
-from model.images import PhotoError, to_file
+from model.photos import PhotoError
+from model.pixels import to_file
 
 from .protocol import Dropped, Problem, RequestError
 from .studio import LatentError, jpeg, png

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from model import PRESETS, Config, DogVAE, Latents
-from model.images import to_tensor
 from model.latent import Mixture
+from model.pixels import to_tensor
 from training.config import RECIPES, Recipe
 from training.train import main
 

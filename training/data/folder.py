@@ -16,7 +16,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.errors import PlainError
-from model.images import PhotoError, open_photo, to_pixels, to_tensor
+from model.photos import PhotoError, open_photo
+from model.pixels import from_pixels, to_pixels, to_tensor
 
 SHARP = 0.74  # pixels that a picture had in its photo / its pixels a side; with fewer it has no hair of its own
 HELD_OUT = 20  # one picture in so many is for validation
@@ -68,7 +69,7 @@ class Pictures:
 
     def floats(self, index: Tensor | slice) -> Tensor:
         """[B, 3, S, S] float32 in [-1, 1]"""
-        return self.pixels[index].float() / 127.5 - 1
+        return from_pixels(self.pixels[index])
 
 
 def load_pictures(folder: str | Path, size: int, progress: bool = False) -> Pictures:

@@ -16,7 +16,8 @@ import fsspec
 import torch
 from torch import Tensor
 
-from model.images import PhotoError, open_photo, to_pixels, to_tensor
+from model.photos import PhotoError, open_photo
+from model.pixels import to_pixels, to_tensor
 
 from .folder import SUFFIXES, Batch, DataError, Pictures, Samples, has_splits, held_out
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from model import DogFinder, DogVAE, WeightsError, load
 from model.files import write_whole
-from model.images import to_file, to_picture, to_pixels
+from model.pixels import from_pixels, to_file, to_picture, to_pixels
 from model.pretrained import sha256
 from model.vae import kl_divergence
 
@@ -101,14 +101,14 @@ def save_photo_grids(folder: Path, tag: str, real: Tensor, rebuilt: Tensor, draw
     """Real above rebuilt, and drawn above its nearest training picture: three pairs of rows each."""
     for name, above, below in (("reconstructions", real, rebuilt), ("neighbours", drawn, neighbours)):
         pairs = zip(above.split(ACROSS), below.split(ACROSS), strict=True)
-        rows = [x.float() / 127.5 - 1 for pair in pairs for x in pair]
+        rows = [from_pixels(x) for pair in pairs for x in pair]
         save_grid([row for row in rows if len(row) == len(rows[0])][:6], folder / f"{tag}-{name}.png")
 
 
 def save_samples(vae: DogVAE, prior: str, path: Path) -> None:
     """The dogs of seeds 0 to 63 at temperature 1, as they come, at their own size. WebP, as a PNG would take 8 MB."""
     z = torch.cat([vae.latents.sample(1, seed=seed, prior=prior) for seed in range(64)])
-    grid = make_grid(draw(vae, z).float() / 127.5 - 1, nrow=8, padding=2, pad_value=1)
+    grid = make_grid(from_pixels(draw(vae, z)), nrow=8, padding=2, pad_value=1)
     write_whole(path, to_file(to_picture(grid), "WEBP", quality=85))
 
 

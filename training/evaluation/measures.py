@@ -12,6 +12,8 @@ from torchmetrics.image.kid import poly_mmd
 from torchvision.transforms.v2 import functional as TF
 from tqdm import tqdm
 
+from model.pixels import from_pixels
+
 from ..data.folder import DataError, Pictures
 from ..features import Judge
 
@@ -47,7 +49,7 @@ class Reference:
         """Perceptual distance [N] of each pair of pictures."""
         pairs = list(zip(a.split(self.batch), b.split(self.batch), strict=True))
         pairs = tqdm(pairs, doing, unit=" batches", leave=False)
-        return torch.cat([self.judge.distance(*(self._there(x).float() / 127.5 - 1 for x in p)).cpu() for p in pairs])
+        return torch.cat([self.judge.distance(*(from_pixels(self._there(x)) for x in p)).cpu() for p in pairs])
 
     def _there(self, x: Tensor) -> Tensor:
         return x.to(self.device).contiguous(memory_format=torch.channels_last)

@@ -24,9 +24,9 @@ from model.files import write_whole
 from model.packed import packed
 from model.pretrained import save
 from training.command import one_sentence, unwritten
-from training.run import Run
+from training.config import TrainConfig
 from training.tables import table
-from training.train import parse as parse_training
+from training.trainer import Trainer
 
 from .support.machine import DEVICE, machine
 from .support.memory import FORGET
@@ -92,8 +92,7 @@ def training(preset: str, seconds: float, peak: float) -> dict:
         for i in range(8):
             noise = torch.randint(0, 256, (side, side, 3), dtype=torch.uint8)
             Image.fromarray(noise.numpy()).save(f"{folder}/{i}.png")
-        arguments = ["--preset", preset, "--data", folder, "--out", folder, "--images", "10000000"]
-        run = Run(parse_training(arguments))
+        run = Trainer(TrainConfig(data=folder, out=folder, preset=preset, images=10_000_000))
     run.step()
     with FlopCounterMode(display=False) as counter:
         run.step()

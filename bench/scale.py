@@ -43,10 +43,10 @@ print(studio.vae.source)
 
 STEPS = """
 import sys, time
-from training.run import Run
-from training.train import parse
+from training.trainer import Trainer
+from training.config import TrainConfig
 folder, seconds = sys.argv[1], float(sys.argv[2])
-run = Run(parse(["--data", f"{folder}/pictures", "--out", folder, "--images", "10000000"]))
+run = Trainer(TrainConfig(data=f"{folder}/pictures", out=folder, images=10_000_000))
 for _ in range(3):
     run.step()
 began, first, run.minutes = time.monotonic(), run.images, 0.0

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torchvision.ops import nms
 from torchvision.transforms.v2 import functional as TF
 
-from .images import PhotoError
+from .photos import PhotoError
+from .pixels import from_pixels
 from .pretrained import WeightsError, cpu_has_bfloat16
 from .residual import ResidualBlock
 from .trunk import LITE0, LITE0_CHANNELS, EfficientNetLite
@@ -111,7 +112,7 @@ class DogFinder:
     @torch.inference_mode()
     def look(self, views: list[Image.Image]) -> Tensor:
         """Pictures of one size, sides multiples of 32 -> the maps, float32 [B, 4, H/16, W/16]."""
-        x = torch.stack([TF.pil_to_tensor(view) for view in views]).float() / 127.5 - 1
+        x = from_pixels(torch.stack([TF.pil_to_tensor(view) for view in views]))
         features = self.trunk(x.to(self.dtype, memory_format=torch.channels_last))
         return self.maps(*features[2:]).float()
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from model.errors import PlainError
 from model.finder import Box, DogFinder, Head, crop_box
-from model.images import center_crop, open_photo, to_file, to_picture, to_tensor
 from model.packed import packed
+from model.photos import center_crop, open_photo
+from model.pixels import to_file, to_picture, to_tensor
 from model.vae import DogVAE
 
 from .zerogpu import lent_decoder
@@ -57,8 +58,11 @@ class Studio:
         self.size, self.dim = vae.config.image_size, vae.config.latent_dim
 
     def sample(self, n: int, temperature: float, seed: int, prior: str = "fitted") -> Tensor:
-        """[n, D]; raises ValueError in one plain sentence (`Latents.sample`)."""
-        return self.latents.sample(n, temperature=temperature, seed=seed, prior=prior)
+        """Random latents [n, D] (`Latents.sample`). Raises LatentError."""
+        try:
+            return self.latents.sample(n, temperature=temperature, seed=seed, prior=prior)
+        except ValueError as error:
+            raise LatentError(str(error)) from None
 
     def draw(self, z: Tensor, decode: Callable[[Tensor], Tensor] | None = None) -> list[Image.Image]:
         """Latents [n, D] -> n pictures, by the given decoder or by the CPU's own."""

@@ -29,7 +29,7 @@ from model import DogFinder, PhotoError, open_photo
 from model.errors import PlainError
 from model.files import write_whole
 from model.finder import crop_box
-from model.images import to_file
+from model.pixels import to_file
 
 from ..command import one_sentence, unwritten
 from .folder import SUFFIXES

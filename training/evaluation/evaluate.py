@@ -2,7 +2,7 @@
 
     python -m training.evaluate --weights weights/classic weights/dogvae --data ../shared/data/heads --json metrics.json
 
-Everything is compared with the validation pictures at 128 px, as bytes, and beside three anchors: real
+Everything but sharpness is compared with the validation pictures at 128 px, as bytes, and beside three anchors: real
 pictures, real ones blurred, and their mean. The network that compares was never trained on (features.Judge),
 so these are "Lite2-KIDs", not to be set against published FIDs or KIDs. The same command prints the same
 numbers: every draw has a fixed seed.
@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from model import DogFinder, DogVAE, WeightsError, load
 from model.files import write_whole
-from model.images import to_file, to_picture, to_pixels
+from model.pixels import from_pixels, to_file, to_picture, to_pixels
 from model.pretrained import sha256
 from model.vae import kl_divergence
 
@@ -30,7 +30,7 @@ from ..data.folder import Pictures, load_splits
 from ..finder.views import read_labels
 from ..pictures import save_grid
 from ..tables import table
-from .measures import BATCH, KID_SUBSETS, Reference, subset_size
+from .measures import BATCH, KID_SUBSETS, Reference, laplacian_variance, subset_size
 from .uncropped import of_photos
 
 SIZE = 128  # pixels a side, of every picture compared
@@ -39,38 +39,43 @@ HEADLINE = {"dogvae": "fitted", "classic": "normal", "autoencoder": "normal"}  #
 ACROSS = 12  # pictures in a row of a grid that shows photos
 
 
-def comparable(x: Tensor) -> Tensor:
-    """Pictures float [N, 3, S, S] in [-1, 1] -> uint8 [N, 3, 128, 128] on the CPU."""
-    if x.shape[-1] != SIZE:
-        x = TF.resize(x, [SIZE, SIZE], TF.InterpolationMode.BICUBIC, antialias=True)
-    return to_pixels(x).cpu()
+def comparable(pixels: Tensor) -> Tensor:
+    """Pictures uint8 [N, 3, S, S] -> uint8 [N, 3, 128, 128]."""
+    if pixels.shape[-1] == SIZE:
+        return pixels
+    how = {"size": [SIZE, SIZE], "interpolation": TF.InterpolationMode.BICUBIC, "antialias": True}
+    return torch.cat([TF.resize(x, **how) for x in pixels.split(BATCH)])
 
 
-def reconstruct(vae: DogVAE, own: Pictures) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Validation pictures of the model's own size -> their reconstructions from mu, and mu, logvar [N, D]."""
-    pictures, mus, logvars = [], [], list[Tensor]()
-    for start in tqdm(range(0, len(own), BATCH), "reconstructing", unit=" batches", leave=False):
-        mu, logvar = vae.encode(own.floats(slice(start, start + BATCH)))
-        pictures.append(comparable(vae.decode(mu)))
-        mus.append(mu.cpu())
-        logvars += [] if logvar is None else [logvar.cpu()]
-    return torch.cat(pictures), torch.cat(mus), torch.cat(logvars) if logvars else None
+def encode(vae: DogVAE, own: Pictures) -> tuple[Tensor, Tensor | None]:
+    """mu, logvar [N, D] of the validation pictures, of the model's own size."""
+    batches = tqdm(range(0, len(own), BATCH), "encoding", unit=" batches", leave=False)
+    mus, logvars = zip(*(vae.encode(own.floats(slice(start, start + BATCH))) for start in batches))
+    return torch.cat(mus).cpu(), None if logvars[0] is None else torch.cat(logvars).cpu()
 
 
 def draw(vae: DogVAE, z: Tensor) -> Tensor:
-    """Latents [N, D] -> pictures uint8 [N, 3, 128, 128]."""
+    """Latents [N, D] -> pictures uint8 [N, 3, S, S]."""
     batches = tqdm(z.split(BATCH), "drawing", unit=" batches", leave=False)
-    return torch.cat([comparable(vae.decode(batch)) for batch in batches])
+    return torch.cat([to_pixels(vae.decode(batch)).cpu() for batch in batches])
 
 
 def evaluate(vae: DogVAE, own: Pictures, reference: Reference, count: int, grids: Path | None = None) -> dict:
-    """All that is measured of one model; own: the validation pictures at the model's own size."""
-    pictures, mu, logvar = reconstruct(vae, own)
+    """All that is measured of one model; own: the validation pictures at the model's own size.
+
+    Sharpness is measured at that size, against the photos that have hair of their own there (`Pictures.sharp`).
+    """
+    mu, logvar = encode(vae, own)
+    rebuilt = draw(vae, mu)
+    hair = laplacian_variance(own.pixels[own.sharp]).median().item()
     headline = HEADLINE.get(vae.config.preset, "fitted")
+    measured = reference.of_reconstructions(comparable(rebuilt))
+    measured["sharpness"] = laplacian_variance(rebuilt[own.sharp]).median().item() / hair
     result: dict = {
         "preset": vae.config.preset,
+        "image_size": vae.config.image_size,
         "headline_prior": headline,
-        "reconstructions": reference.of_reconstructions(pictures),
+        "reconstructions": measured,
         # Burda et al. 2016, arXiv:1509.00519: a unit is active if its mean varies with the picture.
         "active_units": int((mu.var(dim=0) > 0.01).sum()),
         "latent_dim": vae.config.latent_dim,
@@ -79,14 +84,16 @@ def evaluate(vae: DogVAE, own: Pictures, reference: Reference, count: int, grids
     }
     for prior in ("fitted", "normal"):
         for temperature in TEMPERATURES:
-            drawn = draw(vae, vae.latents.sample(count, temperature, seed=0, prior=prior))
+            full = draw(vae, vae.latents.sample(count, temperature, seed=0, prior=prior))
+            drawn = comparable(full)
             features = reference.features(drawn, f"looking at samples, {prior} prior, {temperature}")
             measured = reference.of_samples(drawn, features)
+            measured["sharpness"] = laplacian_variance(full).median().item() / hair
             result["samples"].setdefault(prior, {})[str(temperature)] = measured
             if grids and prior == headline and temperature == 1.0:
                 neighbours = reference.train[reference.nearest(features)[1]]
                 tag = f"{vae.config.preset}-{vae.weights_id[:6]}"
-                save_photo_grids(grids, tag, reference.real, pictures, drawn, neighbours)
+                save_photo_grids(grids, tag, reference.real, comparable(rebuilt), drawn, neighbours)
     return result
 
 
@@ -94,15 +101,15 @@ def save_photo_grids(folder: Path, tag: str, real: Tensor, rebuilt: Tensor, draw
     """Real above rebuilt, and drawn above its nearest training picture: three pairs of rows each."""
     for name, above, below in (("reconstructions", real, rebuilt), ("neighbours", drawn, neighbours)):
         pairs = zip(above.split(ACROSS), below.split(ACROSS), strict=True)
-        rows = [x.float() / 127.5 - 1 for pair in pairs for x in pair]
+        rows = [from_pixels(x) for pair in pairs for x in pair]
         save_grid([row for row in rows if len(row) == len(rows[0])][:6], folder / f"{tag}-{name}.png")
 
 
 def save_samples(vae: DogVAE, prior: str, path: Path) -> None:
-    """The dogs of seeds 0 to 63 at temperature 1, as they come. WebP, as a PNG of them takes 2 MB."""
+    """The dogs of seeds 0 to 63 at temperature 1, as they come, at their own size. WebP, as a PNG would take 8 MB."""
     z = torch.cat([vae.latents.sample(1, seed=seed, prior=prior) for seed in range(64)])
-    grid = make_grid(draw(vae, z).float() / 127.5 - 1, nrow=8, padding=2, pad_value=1)
-    write_whole(path, to_file(to_picture(grid), "WEBP", quality=90))
+    grid = make_grid(from_pixels(draw(vae, z)), nrow=8, padding=2, pad_value=1)
+    write_whole(path, to_file(to_picture(grid), "WEBP", quality=85))
 
 
 def write_json(values: dict, path: Path) -> None:
@@ -140,7 +147,7 @@ def tables(result: dict) -> str:
 
 def reconstructions_table(models: list[dict], anchors: dict) -> list[str]:
     columns = {"KID x1e3": "kid", "perceptual": "perceptual:.3f", "PSNR dB": "psnr:.2f", "SSIM": "ssim:.3f"}
-    columns |= {"sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
+    columns |= {"recall": "recall:.1%", "sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
     about = {"active units": "active_units:d", "KL nats": "kl_nats:.0f"}
     about |= {"images": "images:,d", "minutes": "minutes:.0f"}
     none = [""] * len(about)

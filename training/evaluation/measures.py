@@ -12,6 +12,8 @@ from torchmetrics.image.kid import poly_mmd
 from torchvision.transforms.v2 import functional as TF
 from tqdm import tqdm
 
+from model.pixels import from_pixels
+
 from ..data.folder import DataError, Pictures
 from ..features import Judge
 
@@ -47,7 +49,7 @@ class Reference:
         """Perceptual distance [N] of each pair of pictures."""
         pairs = list(zip(a.split(self.batch), b.split(self.batch), strict=True))
         pairs = tqdm(pairs, doing, unit=" batches", leave=False)
-        return torch.cat([self.judge.distance(*(self._there(x).float() / 127.5 - 1 for x in p)).cpu() for p in pairs])
+        return torch.cat([self.judge.distance(*(from_pixels(self._there(x)) for x in p)).cpu() for p in pairs])
 
     def _there(self, x: Tensor) -> Tensor:
         return x.to(self.device).contiguous(memory_format=torch.channels_last)
@@ -57,6 +59,11 @@ class Reference:
         similarity = F.normalize(features) @ F.normalize(self.train_features).T
         nearest = similarity.max(dim=1)
         return 1 - nearest.values, nearest.indices
+
+    def recall(self, features: Tensor) -> float:
+        """features [N, F] of pictures made from the validation pictures, in their order."""
+        similarity = F.normalize(features) @ F.normalize(self.real_features).T
+        return (similarity.argmax(dim=1) == torch.arange(len(features))).float().mean().item()
 
     def pairwise_distance(self, pixels: Tensor) -> float:
         """Mean perceptual distance of random pairs of different pictures."""
@@ -76,7 +83,10 @@ class Reference:
         }
 
     def of_reconstructions(self, pixels: Tensor) -> dict[str, float]:
-        """Picture i against validation picture i. psnr in dB, sharpness as a share of real."""
+        """Picture i against validation picture i. psnr in dB, sharpness as a share of real.
+
+        recall: share of the pictures whose nearest photo, by cosine distance of pooled features, is their own.
+        """
         features = self.features(pixels, "looking at reconstructions")
         chunks = list(zip(pixels.float().split(BATCH), self.real.float().split(BATCH), strict=True))
         psnr = torch.cat([peak_signal_noise_ratio(*two, 255.0, reduction="none", dim=(1, 2, 3)) for two in chunks])
@@ -86,6 +96,7 @@ class Reference:
             "perceptual": distance.mean().item(),
             "psnr": psnr.mean().item(),
             "ssim": ssim.mean().item(),
+            "recall": self.recall(features),
         }
 
     def of_samples(self, pixels: Tensor, features: Tensor | None = None, paired: bool = False) -> dict[str, float]:

@@ -5,7 +5,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model import DogFinder, DogVAE, NoDogError, PhotoError
-from model.images import center_crop, open_photo, to_tensor
+from model.photos import center_crop, open_photo
+from model.pixels import to_tensor
 
 from ..data.folder import DataError
 from ..features import Judge

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from model.files import write_whole
 from model.finder import WEIGHTS, DogFinder, Head, HeadMaps, load_trunk
-from model.images import open_photo
+from model.photos import open_photo
 from model.pretrained import cpu_has_bfloat16, sha256
 
 from ..command import one_sentence, unwritten

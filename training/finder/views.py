@@ -17,7 +17,8 @@ from torchvision.transforms.v2 import functional as TF
 from tqdm import tqdm
 
 from model.finder import GREY, STRIDE, Box
-from model.images import open_photo
+from model.photos import open_photo
+from model.pixels import from_pixels
 from model.trunk import LITE0_CHANNELS, EfficientNetLite
 
 from ..data.folder import DataError
@@ -172,7 +173,7 @@ def make_views(photos: list[Labelled], counts: dict[str, int], trunk: EfficientN
             view, heads = view_of(open_photo(photo.path), photo.boxes, behind, rng)
             pictures.append(TF.pil_to_tensor(view))
             targets[i] = target(heads)
-        x = torch.stack(pictures).float() / 127.5 - 1
+        x = from_pixels(torch.stack(pictures))
         batch = trunk(x.to(dtype, memory_format=torch.channels_last))[2:]
         for store, computed in zip(features, batch):
             store[start : start + len(x)] = computed

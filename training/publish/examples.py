@@ -13,7 +13,7 @@ import torch
 
 from model import load
 from model.files import write_whole
-from model.images import to_file, to_picture
+from model.pixels import to_file, to_picture
 from model.pretrained import read
 
 from ..command import one_sentence, unwritten

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from model import PhotoError, open_photo
-from model.images import MAX_BYTES, center_crop, to_picture, to_pixels, to_tensor
+from model.photos import MAX_BYTES, center_crop
+from model.pixels import to_picture, to_pixels, to_tensor
 from tests.support.tiny import draw_dog
 
 

@@ -133,7 +133,7 @@ class Stream(Samples):
         self.size, self.stream = size, split_dataset_by_node(shuffled, rank=process, world_size=processes)
         self.threads = ThreadPoolExecutor()
         self.reader = ThreadPoolExecutor(1)  # reads the next batch during a step
-        self.ahead: Future[tuple[Tensor, dict]] | None = None
+        self.ahead: Future[tuple[Pictures, dict]] | None = None
         self.epoch, self.entries = 0, self._endless()
         self.state = self.stream.state_dict()  # of the batch returned last
 

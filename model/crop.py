@@ -21,10 +21,11 @@ Size = tuple[int, int]  # width, height
 
 FRAMES = ("eyes", "box")  # what weights may have learned: `from_landmarks` and `around`, or `loose`
 MARGIN = 1.4  # side of the loose square / longer side of the box
-ZOOM, RAISED = 1.19, 0.06  # side of the square `around` a box / longer side of the box; how far up it is moved, in sides
+ZOOM, RAISED = 1.19, 0.06  # side of the square `around` a box / longer side of the box; how far up it lies, in sides
 EYES_APART, NOSE_BELOW = 0.36, 0.335  # of the frame's side: the most that eyes and nose take of it
 EYES_ABOVE, ASIDE = 0.07, 0.35  # eyes above the middle, in sides; how far a nose at one side moves the frame there
 BLUR, SEAM = 10 / 256, 6 / 256  # of the side: what lies beyond the photo's edge
+LIGHT = 32  # pixels a side at which the light is matched
 SOFT = 0.16  # of the side: how far in the edge of a pasted picture fades
 MOST_SIDE = 4  # of the photo's longer side
 NOT_THERE = "The crop does not lie in the photo; please draw it again."
@@ -116,15 +117,21 @@ class Crop:
         """The share of the square that lies beyond the edge of a photo of this size, 0..1."""
         return (self._depth(size, 128) < 0).float().mean().item()
 
+    def lies_in(self, size: Size) -> bool:
+        """Whether there is something of the photo in the square, which is not absurdly larger."""
+        inside = all(-self.side / 2 < v < whole + self.side / 2 for v, whole in zip(self.centre, size))  # not NaN
+        return inside and 0 < self.side <= MOST_SIDE * max(size) and math.isfinite(self.angle)
+
     # ---- Cut and paste
 
     def cut(self, photo: Image.Image, size: int) -> Image.Image:
         """The square as an upright picture, `size` pixels a side; photo: PIL RGB.
 
         Shrinking is antialiased. Beyond the photo's edge lies its mirrored continuation, blurred, so that no second
-        dog is seen there. Raises PhotoError for a square whose centre is not in the photo, or that is far too large.
+        dog is seen there. Raises PhotoError for a square that does not lie in the photo, or is far too large.
         """
-        self._check(photo.size)
+        if not self.lies_in(photo.size):
+            raise PhotoError(NOT_THERE)
         if whole := self._in_whole_pixels(photo.size):  # nothing to turn: Pillow's own antialiasing does it
             return photo.crop(whole).resize((size, size), Image.Resampling.LANCZOS)
         finer = math.ceil(self.side / size)  # drawn so many times larger by bicubic sampling, then averaged
@@ -149,23 +156,22 @@ class Crop:
         """
         own = min(picture.width, max(1, math.ceil(self.side)))  # more pixels than the place has can't be seen
         picture = picture.convert("RGB").resize((own, own), Image.Resampling.LANCZOS)
-        picture = _in_the_light_of(self.cut(photo, own), picture)
+        picture = _in_the_light_of(self.cut(photo, LIGHT), picture)
+        whole = _smooth(self._depth(photo.size, own) / (2 * SEAM))  # not so at the photo's edge, where cut blurred it
+        seen = _edge(own, SOFT) * whole
+        mask = TF.to_pil_image((255 * seen).round().to(torch.uint8)[None])
         xs, ys = zip(*self.corners())
         left, top = max(0, math.floor(min(xs))), max(0, math.floor(min(ys)))
         size = min(photo.width, math.ceil(max(xs))) - left, min(photo.height, math.ceil(max(ys))) - top
-        origin, across, down = self.to_square(torch.tensor([[0, 0], [1, 0], [0, 1]]).double() + torch.tensor([left, top]))
+        pixels = torch.tensor([[left, top], [left + 1, top], [left, top + 1]]).double()
+        origin, across, down = self.to_square(pixels)
         x, y = (own * (across - origin)).tolist(), (own * (down - origin)).tolist()
         origin = (own * origin).tolist()
         affine = {"method": Image.Transform.AFFINE, "data": (x[0], y[0], origin[0], x[1], y[1], origin[1])}
         out = photo.copy()
-        mask = _soft_edge(own).transform(size, resample=Image.Resampling.BILINEAR, **affine)
+        mask = mask.transform(size, resample=Image.Resampling.BILINEAR, **affine)
         out.paste(picture.transform(size, resample=Image.Resampling.BICUBIC, **affine), (left, top), mask)
         return out
-
-    def _check(self, size: Size) -> None:
-        inside = all(0 <= v <= whole for v, whole in zip(self.centre, size))  # NaN fails this too
-        if not (inside and 0 < self.side <= MOST_SIDE * max(size) and math.isfinite(self.angle)):
-            raise PhotoError(NOT_THERE)
 
     def _in_whole_pixels(self, size: Size) -> tuple[int, int, int, int] | None:
         box = [v + sign * self.side / 2 for sign in (-1, 1) for v in self.centre]
@@ -175,7 +181,7 @@ class Crop:
         return (left, top, right, bottom) if inside and straight and right > left else None
 
     def _depth(self, size: Size, pixels: int) -> Tensor:
-        """How far each of the square's pixels lies from the photo's edge, in sides; negative beyond it. [pixels, pixels]"""
+        """[pixels, pixels]: how far each lies from the photo's edge, in sides of the square; negative beyond it."""
         steps = (torch.arange(pixels).double() + 0.5) / pixels
         x, y = self.to_photo(torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)).unbind(-1)
         return torch.stack([x, y, size[0] - x, size[1] - y]).amin(0) / self.side
@@ -184,7 +190,8 @@ class Crop:
 
     def to_json(self) -> dict:
         """{"centre": [x, y], "side": s, "angle": a}: pixels of the upright photo, radians clockwise."""
-        return {"centre": [round(v, 2) for v in self.centre], "side": round(self.side, 2), "angle": round(self.angle, 5)}
+        x, y = self.centre
+        return {"centre": [round(x, 2), round(y, 2)], "side": round(self.side, 2), "angle": round(self.angle, 5)}
 
     @classmethod
     def from_json(cls, value: object) -> "Crop":
@@ -207,7 +214,8 @@ class _Region:
         for values, whole in zip(zip(*corners), photo.size):
             low, high = math.floor(min(values)) - 4 * shrink, math.ceil(max(values)) + 4 * shrink
             needed = _mirrored(torch.arange(low, high), whole)
-            start, end = needed.min().item(), needed.max().item() + 1
+            start = 0 if low < 0 else needed.min().item()
+            end = whole if high > whole else needed.max().item() + 1
             small = math.ceil((end - start) / shrink)
             scale.append(small / (end - start))
             spans.append((math.floor((low - start) * scale[-1]), math.ceil((high - start) * scale[-1]), small))
@@ -248,19 +256,15 @@ def _edge(n: int, width: float) -> Tensor:
     return across[:, None] * across[None, :]
 
 
-def _soft_edge(n: int) -> Image.Image:
-    """How much of each pixel of a pasted picture is seen."""
-    return TF.to_pil_image((255 * _edge(n, SOFT)).round().to(torch.uint8)[None])
-
-
-def _in_the_light_of(place: Image.Image, picture: Image.Image, n: int = 32) -> Image.Image:
+def _in_the_light_of(place: Image.Image, picture: Image.Image) -> Image.Image:
     """The picture, lighter or darker and warmer or cooler near its edge so that it joins the place it is put in.
 
     The difference along the edge is carried inwards, fading: the middle of an edited dog keeps its own colour.
     """
+    n = place.width
     there, here = (TF.pil_to_tensor(p.resize((n, n), Image.Resampling.BOX)).float() for p in (place, picture))
     weight = 1 - _edge(n, 2 * SOFT)[None] + 1e-3
-    low = [TF.gaussian_blur(x, [n // 2 * 2 - 1] * 2, [n / 10] * 2) for x in ((there - here) * weight, weight)]
+    low = [TF.gaussian_blur(x, [n - 1] * 2, [n / 10] * 2) for x in ((there - here) * weight, weight)]
     change = low[0] / low[1] * (1 - 0.7 * _edge(n, 0.5))
     change = TF.resize(change, [picture.height, picture.width], antialias=False)
     return TF.to_pil_image((TF.pil_to_tensor(picture) + change).clamp(0, 255).round().to(torch.uint8))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .classic import ClassicDecoder, ClassicEncoder
+from .crop import FRAMES
 from .latent import Latents
 from .residual import ResidualDecoder, TrunkEncoder
 
@@ -28,12 +29,15 @@ class Config:
     encoder_width: int = 256  # residual only, as are the next two
     decoder_widths: tuple[int, ...] = (320, 384, 256, 128, 64)  # channels at 1/32 .. 1/2 of the picture
     decoder_blocks: tuple[int, ...] = (1, 1, 2, 2, 1)
+    frame: str = "box"  # how the pictures that it learned were cut out of photos (model/crop.py): "eyes" or "box"
     format: int = FORMAT
     version: str = field(default=VERSION, compare=False)  # of the code that trained it; for people to read
 
     def __post_init__(self):
         if self.network not in ("residual", "classic"):
             raise ValueError(f"The network {self.network!r} is unknown; use 'residual' or 'classic'.")
+        if self.frame not in FRAMES:
+            raise ValueError(f"The frame {self.frame!r} is unknown; use 'eyes' or 'box'.")
         if self.network == "classic" and self.image_size != 127:
             raise ValueError("The classic network works on pictures of 127 pixels only.")
         if self.network == "residual" and self.image_size % 32:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from model.images import PhotoError, open_photo
+from model.images import PhotoError
 
 from . import film
 from .batch import draw_many
@@ -106,8 +106,7 @@ def build_api(studio: Studio, worker: Worker) -> None:
             if not photo:
                 raise PhotoError("No photo arrived; please send one.")
             forget_later(photo)
-            opened = open_photo(photo)
-            seen = studio.reconstruct(studio.finder.crop(opened) if studio.finder else opened)
+            seen = studio.see(photo)
             return seen.crop, seen.picture, round(seen.psnr, 2), studio.to_json(seen.z)
 
         return await sentence(worker.run(work))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .classic import ClassicDecoder, ClassicEncoder
+from .crop import FRAMES
 from .latent import Latents
 from .residual import ResidualDecoder, TrunkEncoder
 
@@ -31,12 +32,15 @@ class Config:
     decoder_widths: tuple[int, ...] = (320, 384, 256, 96, 48, 32)  # channels at 4, 8 .. 128 px of a picture of 256
     decoder_blocks: tuple[int, ...] = (1, 1, 2, 2, 1, 0)
     draws_half: bool = True  # the decoder can stop at a picture of half the size
+    frame: str = "eyes"  # how the pictures that it learned were cut out of photos (model/crop.py): "eyes" or "box"
     format: int = FORMAT
     version: str = field(default=VERSION, compare=False)  # of the code that trained it; for people to read
 
     def __post_init__(self):
         if self.network not in ("residual", "classic"):
             raise ValueError(f"The network {self.network!r} is unknown; use 'residual' or 'classic'.")
+        if self.frame not in FRAMES:
+            raise ValueError(f"The frame {self.frame!r} is unknown; use 'eyes' or 'box'.")
         if self.network == "classic" and self.image_size != 127:
             raise ValueError("The classic network works on pictures of 127 pixels only.")
         widths = (self.encoder_width, *self.decoder_widths)
@@ -76,7 +80,8 @@ class Config:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"The config has unknown entries: {', '.join(unknown)}.")
-        values = {"encoder_size": values.get("image_size"), "draws_half": False} | values  # before 0.2
+        old = {"encoder_size": values.get("image_size"), "draws_half": False, "frame": "box"}  # what 0.1 made
+        values = old | values
         values = {"version": "0.0"} | values  # before it was noted
         entries: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**entries)

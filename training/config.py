@@ -43,6 +43,7 @@ class TrainConfig:
     images: int | None = None  # stop after so many training images ...
     minutes: float | None = None  # ... or after so many minutes; the schedule follows the pace
     aside: str | None = None  # pictures that encoder and decoder learn as well, but not the prior: heads in profile
+    frame: str = "eyes"  # how `data` was cut out of photos, by the eyes or by a head's box; stored with the weights
     stream: bool = False  # read `data` as it goes, not into memory
     resume: bool = False  # go on from the checkpoint in `out`
     init_from: str | None = None  # start from the weights in this folder

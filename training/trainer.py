@@ -7,6 +7,7 @@ import copy
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -54,7 +55,8 @@ class Trainer:
         self.accelerator = make_accelerator(config.precision)
         facts = read_facts(self.out) if config.resume else None
         self.config = config = config.resumed(facts) if facts else config
-        self.model_config, self.recipe = PRESETS[config.preset], config.recipe()
+        self.model_config = replace(PRESETS[config.preset], frame=config.frame)
+        self.recipe = config.recipe()
         self._check(facts)
         self.images, self.minutes, self.skipped_steps, self.bad_in_a_row = 0, 0.0, 0, 0
         self.asked_to_stop = self.stopping = False

@@ -14,7 +14,7 @@ import gradio as gr
 from PIL import Image
 from torch import Tensor
 
-from model.photos import PhotoError, open_photo
+from model.photos import PhotoError
 
 from . import film
 from .batch import draw_many
@@ -108,8 +108,7 @@ class Api:
         if not photo:
             raise PhotoError("No photo arrived; please send one.")
         self.forget_later(photo)
-        opened = open_photo(photo)
-        seen = self.studio.reconstruct(self.studio.finder.crop(opened) if self.studio.finder else opened)
+        seen = self.studio.see(photo)
         return seen.crop, seen.picture, round(seen.psnr, 2), self.studio.to_json(seen.z)
 
     def forget_later(self, photo: str) -> None:

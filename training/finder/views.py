@@ -16,7 +16,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 from tqdm import tqdm
 
-from model.finder import GREY, STRIDE, Box
+from model.crop import Box
+from model.finder import GREY, STRIDE
 from model.photos import open_photo
 from model.pixels import from_pixels
 from model.trunk import LITE0_CHANNELS, EfficientNetLite
@@ -102,7 +103,7 @@ def view_of(photo: Image.Image, boxes: list[Box], behind: Image.Image, rng: rand
     for bx0, by0, bx1, by1 in boxes:
         dx, dy = (bx0 + bx1) / 2 * scale - cx, (by0 + by1) / 2 * scale - cy
         heads.append((at[0] + cos * dx - sin * dy, at[1] + sin * dx + cos * dy, (bx1 - bx0) * scale))
-    return _relight(canvas, rng), heads
+    return relight(canvas, rng), heads
 
 
 def _mirror(boxes: list[Box], width: int) -> list[Box]:
@@ -122,7 +123,7 @@ def _background(photo: Image.Image, rng: random.Random) -> Image.Image:
     return photo.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=(x, y, x + side, y + side))
 
 
-def _relight(view: Image.Image, rng: random.Random) -> Image.Image:
+def relight(view: Image.Image, rng: random.Random) -> Image.Image:
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         if rng.random() < 0.5:
             view = enhance(view).enhance(rng.uniform(0.6, 1.4))

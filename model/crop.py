@@ -7,6 +7,7 @@ and nose can't be seen. `loose`: by its box with room to spare, as the weights o
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL import Image, ImageFilter
@@ -167,10 +168,10 @@ class Crop:
         origin, across, down = self.to_square(pixels)
         x, y = (own * (across - origin)).tolist(), (own * (down - origin)).tolist()
         origin = (own * origin).tolist()
-        affine = {"method": Image.Transform.AFFINE, "data": (x[0], y[0], origin[0], x[1], y[1], origin[1])}
+        data = (x[0], y[0], origin[0], x[1], y[1], origin[1])
+        mask = mask.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
         out = photo.copy()
-        mask = mask.transform(size, resample=Image.Resampling.BILINEAR, **affine)
-        out.paste(picture.transform(size, resample=Image.Resampling.BICUBIC, **affine), (left, top), mask)
+        out.paste(picture.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC), (left, top), mask)
         return out
 
     def _in_whole_pixels(self, size: Size) -> tuple[int, int, int, int] | None:
@@ -194,7 +195,7 @@ class Crop:
         return {"centre": [round(x, 2), round(y, 2)], "side": round(self.side, 2), "angle": round(self.angle, 5)}
 
     @classmethod
-    def from_json(cls, value: object) -> "Crop":
+    def from_json(cls, value: Any) -> "Crop":
         """The inverse of `to_json`. Raises PhotoError; whether the square lies in the photo is for `cut` to say."""
         try:
             numbers = [*value["centre"], value["side"], value["angle"]]
@@ -223,7 +224,7 @@ class _Region:
         (left, right), (top, bottom) = box
         part = photo.crop((left, top, right, bottom))
         if shrink > 1:
-            part = part.resize(tuple(small for _, _, small in spans), Image.Resampling.BOX)
+            part = part.resize([small for _, _, small in spans], Image.Resampling.BOX)
         columns, rows = (_mirrored(torch.arange(first, last), small) for first, last, small in spans)
         if any(first < 0 or last > small for first, last, small in spans):
             part = TF.to_pil_image(TF.pil_to_tensor(part)[:, rows][:, :, columns])

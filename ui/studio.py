@@ -86,17 +86,16 @@ class Studio:
         opened = open_photo(photo)
         if turns % 4:
             opened = opened.transpose(TURNS[turns % 4 - 1])
-        heads, chosen = [], by_hand(opened) if by_hand else None
-        if chosen is None and self.finder is None:
-            chosen = Crop.middle(opened.size)
-        if isinstance(chosen, Crop):
-            return Sight(opened, [], crop=chosen)
-        if chosen is None:
+        heads: list[Head] = []
+        chosen = by_hand(opened) if by_hand else None
+        if chosen is None and self.finder:
             heads = self.finder.find(opened)
             if not heads:
                 unsure = self.finder.find(opened, GUESS)
                 return Sight(opened, [], unsure[0] if unsure else None)
             chosen = heads[0]
+        if chosen is None or isinstance(chosen, Crop):
+            return Sight(opened, [], crop=chosen or Crop.middle(opened.size))
         return Sight(opened, heads, None, chosen, frame_of(chosen, opened.size, self.vae.config.frame))
 
     def see(self, photo: bytes | str) -> Reconstruction:

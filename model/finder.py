@@ -255,7 +255,7 @@ def load_trunk(path: Path) -> EfficientNetLite:
 
 def _read_config(path: Path) -> dict:
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         width, size, threshold = config["width"], config["size"], config["threshold"]
         if config["format"] == 1 and 8 <= width <= 256 and 64 <= size <= 1024 and 0 < threshold < 1:
             return config

@@ -106,7 +106,7 @@ class ResidualDecoder(nn.Module):
         half, h = None, self.stem(z).unflatten(1, (-1, self.side, self.side))
         h = h.contiguous(memory_format=torch.channels_last)
         for i, level in enumerate(self.blocks):
-            for block in level:
+            for block in level.children():
                 h = block(h, z)
             if self.to_half is not None and i == len(self.grow) - 1:
                 half = F.pixel_shuffle(self.to_half(F.silu(h)), 2)

@@ -4,6 +4,7 @@ Kingma & Welling 2013, arXiv:1312.6114. One class for all presets; `Config` says
 """
 
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,8 @@ class Config:
         old = {"encoder_size": values.get("image_size"), "draws_half": False, "frame": "box"}  # what 0.1 made
         values = old | values
         values = {"version": "0.0"} | values  # before it was noted
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        entries: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**entries)
 
 
 PRESETS = {
@@ -99,6 +101,8 @@ class DogVAE(nn.Module):
         super().__init__()
         self.config = config
         outputs = config.latent_dim * (2 if config.variational else 1)
+        self.encoder: ClassicEncoder | TrunkEncoder
+        self.decoder: ClassicDecoder | ResidualDecoder
         if config.network == "classic":
             self.encoder = ClassicEncoder(config.latent_dim, outputs)
             self.decoder = ClassicDecoder(config.latent_dim)
@@ -133,7 +137,11 @@ class DogVAE(nn.Module):
         eps [B, latent_dim]: the noise of the draw z = mu + sigma * eps, through which gradients pass.
         features: the trunk's features of x, where the loss has computed them already.
         """
-        outputs = self.encoder(x) if features is None else self.encoder.from_features(features)
+        if features is None:
+            outputs = self.encoder(x)
+        else:
+            assert isinstance(self.encoder, TrunkEncoder)
+            outputs = self.encoder.from_features(features)
         mu, logvar = self.split(outputs.float())
         z = reparametrize(mu, logvar, eps)
         half, x_hat = self.decoder.both(z)

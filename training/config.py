@@ -58,7 +58,7 @@ class TrainConfig:
         if (self.images is None) == (self.minutes is None):
             raise ValueError("Say how long to train: either --images or --minutes.")
         length = self.minutes if self.images is None else self.images
-        if not 0 < length < math.inf or self.tick <= 0:
+        if length is None or not 0 < length < math.inf or self.tick <= 0:
             raise ValueError("--images, --minutes and --tick are above 0.")
         if self.accumulate <= 0 or (self.batch is not None and self.batch <= 0):
             raise ValueError("--batch and --accumulate are above 0.")

@@ -83,7 +83,8 @@ class Explorer:
 
     def way(self, ends: list, frames: int) -> Tensor:
         """The latents [frames, D] of a film from one dog to another. Raises LatentError."""
-        return self.studio.path(*self.latents(ends), frames)
+        a, b = self.latents(ends)
+        return self.studio.path(a, b, frames)
 
     def on_the_map(self, point: object) -> Tensor:
         """[x, y], each from 0 to 1 -> coordinates [D]. Raises RequestError."""

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic import ValidationInfo as Info
 
+from model.errors import PlainError
+
 from .studio import MAX_COORDINATE
 
 MAX_THUMBNAILS, MAX_SHEET, MAX_DOGS, MAX_FRAMES, MAX_SEED = 32, 64, 64, 60, 2**53 - 1
@@ -24,7 +26,7 @@ _LANDMARKS = "Eyes and nose do not lie in the photo; please put each in its plac
 _BOX = "The box does not lie in the photo; please draw it again."
 
 
-class RequestError(ValueError):
+class RequestError(PlainError):
     """A request can't be answered as it is; its text is one plain sentence for who asked."""
 
 
@@ -68,7 +70,13 @@ def read(question: type[Q], data: object, weights: str | None = None, dim: int =
         return question.model_validate(data if isinstance(data, dict) else {}, context=context)
     except ValidationError as error:
         field = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"][0]
+        assert isinstance(field, str)  # a question is no list
         raise RequestError(question.model_fields[field].description) from None
+
+
+def _told(info: Info) -> dict[str, Any]:
+    """What `read` says beside the data."""
+    return info.context or {}
 
 
 # ---- What the page asks
@@ -82,7 +90,7 @@ class PageQuestion(Question):
     @field_validator("weights")
     @classmethod
     def _are_served(cls, weights: str | None, info: Info) -> str | None:
-        if weights not in (None, info.context["weights"]):
+        if weights not in (None, _told(info)["weights"]):
             raise ValueError("other weights")
         return weights
 
@@ -97,7 +105,7 @@ class Draw(PageQuestion):
     @field_validator("keep")
     @classmethod
     def _are_directions(cls, keep: list | None, info: Info) -> list | None:
-        if not all(0 <= index < info.context["dim"] for index, _ in keep or []):
+        if not all(0 <= index < _told(info)["dim"] for index, _ in keep or []):
             raise ValueError("no such direction")
         return keep
 

@@ -139,8 +139,8 @@ def _read(folder: Path, size: int, progress: bool) -> tuple[dict[Path, tuple[Ten
             return f"{path.name}: {error}"
 
     with ThreadPoolExecutor() as pool:
-        results = pool.map(read, files)
-        results = list(tqdm(results, "reading", len(files), disable=not progress, unit=" pictures", leave=False))
+        bar = {"desc": "reading", "total": len(files), "unit": " pictures", "disable": not progress, "leave": False}
+        results = list(tqdm(pool.map(read, files), **bar))
     good = {path: result for path, result in zip(files, results) if not isinstance(result, str)}
     skipped = [result for result in results if isinstance(result, str)]
     if not good:

@@ -172,7 +172,7 @@ class Record:
         writer.writerow(COLUMNS)
         writer.writerows([row[column] for column in COLUMNS] for row in rows)
         write_whole(path, buffer.getvalue().encode(errors="surrogateescape"))
-        self.file = open(path, "a", newline="", errors="surrogateescape")
+        self.file = open(path, "a", newline="", encoding="utf-8", errors="surrogateescape")
         self.writer = csv.writer(self.file)
 
     def note(self, line: Line) -> None:

@@ -8,7 +8,7 @@ pictures that waited in it are not seen in that epoch.
 import glob
 import random
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -39,8 +39,7 @@ def open_stream(source: str):
         elif folder.is_dir():
             if not (files := _mixed(folder, SUFFIXES)):
                 raise DataError(f"The folder {source} holds neither pictures nor *.tar shards.")
-            files = {"train": files}
-            stream = datasets.load_dataset("imagefolder", data_files=files, split="train", streaming=True)
+            stream = datasets.load_dataset("imagefolder", data_files={"train": files}, split="train", streaming=True)
         elif folder.exists() or source.count("/") != 1:
             raise DataError(f"{source} is neither a folder nor the name of a data set on the Hub, user/name.")
         else:
@@ -100,7 +99,10 @@ def encoded(entry: dict) -> bytes:
 def first_pictures(source: str, size: int) -> tuple[Pictures, Pictures]:
     """Of the first pictures of a stream those that are trained on, and those that are held out: in the folder val
     where there are train and val. Raises DataError."""
-    kept, sides, skipped, (train, val) = ([], []), ([], []), [], parts(source)
+    train, val = parts(source)
+    kept: tuple[list[Tensor], list[Tensor]] = ([], [])
+    sides: tuple[list[int], list[int]] = ([], [])
+    skipped: list[str] = []
     for part in filter(None, (train, val)):
         for entry in unbroken(open_stream(part).take(FIRST)):
             data = encoded(entry)
@@ -129,8 +131,9 @@ class Stream(Samples):
         self.resumed = False
         shuffled = open_stream(source).shuffle(seed=seed, buffer_size=BUFFER)
         self.size, self.stream = size, split_dataset_by_node(shuffled, rank=process, world_size=processes)
-        self.threads, self.ahead = ThreadPoolExecutor(), None
+        self.threads = ThreadPoolExecutor()
         self.reader = ThreadPoolExecutor(1)  # reads the next batch during a step
+        self.ahead: Future[tuple[Pictures, dict]] | None = None
         self.epoch, self.entries = 0, self._endless()
         self.state = self.stream.state_dict()  # of the batch returned last
 

@@ -58,7 +58,7 @@ class Views:
 def read_labels(data: Path, split: str) -> list[Labelled]:
     """The photos of a split of DATA/photos.csv. Raises DataError."""
     try:
-        with open(data / "photos.csv", newline="") as file:
+        with open(data / "photos.csv", newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["split"] == split]
         boxes = [[tuple(box) for box in json.loads(row["boxes"])] for row in rows]
         return [Labelled(data / "photos" / row["file"], b, _kind(row, b)) for row, b in zip(rows, boxes)]
@@ -96,8 +96,8 @@ def view_of(photo: Image.Image, boxes: list[Box], behind: Image.Image, rng: rand
     matrix = (cos, sin, cx - cos * at[0] - sin * at[1], -sin, cos, cy + sin * at[0] - cos * at[1])
     canvas = _background(behind, rng) if rng.random() < 0.5 else Image.new("RGB", (SIZE, SIZE), GREY)
     shape = Image.new("L", small.size, 255)
-    kind = {"size": (SIZE, SIZE), "method": Image.Transform.AFFINE, "data": matrix, "resample": 2}
-    canvas.paste(small.transform(**kind), mask=shape.transform(**kind))
+    seen, mask = (p.transform((SIZE, SIZE), Image.Transform.AFFINE, matrix, BILINEAR) for p in (small, shape))
+    canvas.paste(seen, mask=mask)
 
     heads = []
     for bx0, by0, bx1, by1 in boxes:

@@ -2,7 +2,7 @@
 
 from .finder import DogFinder, Head, NoDogError
 from .images import PhotoError, open_photo
-from .latent import Latents
+from .latents import Latents
 from .pretrained import WeightsError, load
 from .vae import PRESETS, Config, DogVAE
 from .vae import VERSION as __version__

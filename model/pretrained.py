@@ -13,7 +13,7 @@ from safetensors.torch import save as to_bytes
 from hub import HubError, fetch, sha256
 
 from .files import write_whole
-from .latent import Latents
+from .latents import Latents
 from .vae import Config, DogVAE
 
 

@@ -23,7 +23,7 @@ test: .venv/test browser
 
 # By hand: what the oldest Python and torch that are promised make of the model and the page.
 test-oldest: $(OLDEST)/done browser
-	$(OLDEST)/bin/python -m pytest $(patsubst %,tests/test_%.py,model latent images pretrained api page repository hub push)
+	$(OLDEST)/bin/python -m pytest $(patsubst %,tests/test_%.py,model latent photos pretrained api page repository hub push)
 
 $(OLDEST)/done: requirements.txt training/requirements.txt tests/requirements.txt
 	$(OLDEST_PYTHON) -m venv $(OLDEST)
@@ -65,7 +65,7 @@ finder: .venv/train
 	$(BIN)/python -m training.train_finder --data $(PHOTOS)
 
 bench: .venv/train
-	$(BIN)/python -m training.bench
+	$(BIN)/python -m bench
 
 # Each stamp is remade when what it was made from changes.
 .venv/pip:

@@ -1,8 +1,8 @@
 """DogVAE at inference: `from model import load`."""
 
 from .finder import DogFinder, Head, NoDogError
-from .images import PhotoError, open_photo
 from .latents import Latents
+from .photos import PhotoError, open_photo
 from .pretrained import WeightsError, load
 from .vae import PRESETS, Config, DogVAE
 from .vae import VERSION as __version__

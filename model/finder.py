@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torchvision.ops import nms
 from torchvision.transforms.v2 import functional as TF
 
-from .images import PhotoError
+from .photos import PhotoError
+from .pixels import from_pixels
 from .pretrained import WeightsError, cpu_has_bfloat16
 from .residual import ResidualBlock
-from .trunk import LITE0, EfficientNetLite
+from .trunk import LITE0, LITE0_CHANNELS, EfficientNetLite
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 TRUNK = "encoder.trunk."  # where weights/dogvae/model.safetensors keeps it
@@ -55,8 +56,9 @@ class HeadMaps(nn.Module):
 
     def __init__(self, width: int = 64):
         super().__init__()
-        self.fine = nn.Conv2d(40 * 4 + 112, width, 1)
-        self.coarse = nn.Conv2d(320, width, 1)
+        stride8, stride16, stride32 = LITE0_CHANNELS[2:]
+        self.fine = nn.Conv2d(stride8 * 4 + stride16, width, 1)
+        self.coarse = nn.Conv2d(stride32, width, 1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         self.out = nn.Conv2d(width, 4, 1)
         nn.init.constant_(self.out.bias[:1], -4.0)  # heads are rare; so are gradients that say otherwise
@@ -110,7 +112,7 @@ class DogFinder:
     @torch.inference_mode()
     def look(self, views: list[Image.Image]) -> Tensor:
         """Pictures of one size, sides multiples of 32 -> the maps, float32 [B, 4, H/16, W/16]."""
-        x = torch.stack([TF.pil_to_tensor(view) for view in views]).float() / 127.5 - 1
+        x = from_pixels(torch.stack([TF.pil_to_tensor(view) for view in views]))
         features = self.trunk(x.to(self.dtype, memory_format=torch.channels_last))
         return self.maps(*features[2:]).float()
 

@@ -12,12 +12,13 @@ from safetensors.torch import save as to_bytes
 
 from hub import HubError, fetch, sha256
 
+from .errors import PlainError
 from .files import write_whole
 from .latents import Latents
 from .vae import Config, DogVAE
 
 
-class WeightsError(ValueError):
+class WeightsError(PlainError):
     """The weights can't be used; its text is one plain sentence that says why and what to do."""
 
 

@@ -9,11 +9,11 @@ import pytest
 from accelerate.state import AcceleratorState
 
 from model import PRESETS
-from tests.hub_client import env, hub, loopback, pushed, run, weights  # noqa: F401
-from tests.running import arguments, finished, phases, start
-from tests.serving import browser, desktop, page, server  # noqa: F401
-from tests.tiny import ROOT, TINY_PRESETS, TINY_RECIPE, draw_folder
-from training.recipe import RECIPES
+from tests.support.hub_client import env, hub, loopback, pushed, run, weights  # noqa: F401
+from tests.support.running import arguments, finished, phases, start
+from tests.support.serving import browser, desktop, page, server  # noqa: F401
+from tests.support.tiny import ROOT, TINY_PRESETS, TINY_RECIPE, draw_folder
+from training.config import RECIPES
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from model import DogFinder, open_photo
-from model.images import to_picture, to_tensor
-from tests.serving import ROOT
+from model.pixels import to_picture, to_tensor
+from tests.support.serving import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from training.bench_page import all_visitors
+from bench.support.visitors import all_visitors
 from ui.worker import MAX_WAITING, Busy, Gone, Moves, Worker
 
 

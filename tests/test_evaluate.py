@@ -8,11 +8,12 @@ import torch
 from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from bench import __main__ as bench
 from model.pretrained import save, sha256
-from tests.tiny import TINY, TINY_PRESETS, draw_folder, some_latents, tiny_vae
-from training import bench, evaluate, measures
-from training.data import load_splits
-from training.measures import Reference, kernel_distance, laplacian_variance
+from tests.support.tiny import TINY, TINY_PRESETS, draw_folder, some_latents, tiny_vae
+from training.data.folder import load_splits
+from training.evaluation import evaluate, measures
+from training.evaluation.measures import Reference, kernel_distance, laplacian_variance
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
-from tests.serving import DESKTOP, PHONE, ROOT, visit
+from tests.support.serving import DESKTOP, PHONE, ROOT, visit
 from tests.test_page import distance, draw, message, move, picture
 
 KINDS = {

@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 from model import DogFinder, Head, NoDogError, PhotoError, WeightsError, open_photo
 from model.finder import MARGIN, WEIGHTS, HeadMaps, crop_box, decode, letterbox, see
 from model.pretrained import sha256
-from tests.tiny import ROOT, draw_dog
-from training import train_finder
-from training.train_finder import curve, finder_loss, located, overlaps
-from training.views import CELLS, SIZE, Labelled, read_labels, target, view_of
+from tests.support.tiny import ROOT, draw_dog
+from training.finder import train as train_finder
+from training.finder.train import curve, finder_loss, located, overlaps
+from training.finder.views import CELLS, SIZE, Labelled, read_labels, target, view_of
 
 PHOTO = Image.new("RGB", (640, 480), "olive")
 

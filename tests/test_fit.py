@@ -7,7 +7,7 @@ import torch
 
 from model import load
 from model.pretrained import save
-from tests.tiny import some_latents, tiny_vae
+from tests.support.tiny import some_latents, tiny_vae
 from training import fit
 
 

@@ -9,8 +9,8 @@ import uuid
 
 import pytest
 
-from tests.hostile import MUTATED, corpus, mutations
-from tests.tiny import ROOT
+from tests.support.hostile import MUTATED, corpus, mutations
+from tests.support.tiny import ROOT
 
 FUZZ = int(os.environ.get("FUZZ", 25))  # mutations of each kind of picture; make fuzz: 500
 SECONDS = 6  # a guard against hanging: three times what one file may take
@@ -25,7 +25,7 @@ def opened(files: dict[str, bytes], tmp_path) -> dict[str, dict]:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     env = os.environ | {"TMPDIR": str(elsewhere), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "tests.hostile", folder]
+    command = [sys.executable, "-m", "tests.support.hostile", folder]
     done = subprocess.run(command, cwd=elsewhere, env=env, capture_output=True, text=True, timeout=600)
     results = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 0, f"died after {list(results)[-1:]}: {done.stderr[-2000:]}"

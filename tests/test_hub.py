@@ -5,9 +5,9 @@ import urllib.request
 
 import pytest
 
-from tests.hub_client import fetched, hub_repo, sentence
-from tests.serving import serve
-from training.bench_page import free_port
+from bench.support.servers import free_port
+from tests.support.hub_client import fetched, hub_repo, sentence
+from tests.support.serving import serve
 
 
 def test_a_pinned_revision_in_the_cache_makes_no_request(hub, run, pushed):

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from model import Latents
 from model.latent import principal_directions
-from tests.tiny import some_latents
+from tests.support.tiny import some_latents
 
 
 def test_coordinates_and_back():

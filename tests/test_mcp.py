@@ -12,7 +12,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
-from tests.serving import ROOT, serve
+from tests.support.serving import ROOT, serve
 
 PHOTO = ROOT / "assets" / "dog-1.png"
 HASTY = """

@@ -14,8 +14,8 @@ from model import PRESETS, Config, DogVAE
 from model.packed import PackedConv, packed
 from model.trunk import KERNELS, LITE0, STRIDES
 from model.vae import kl_divergence, reparametrize
-from tests.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
-from training.data import load_pictures
+from tests.support.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
+from training.data.folder import load_pictures
 from training.features import load_lite0
 
 
@@ -124,7 +124,7 @@ def test_eight_pictures_can_be_overfitted():
     optimizer = torch.optim.AdamW([p for p in vae.parameters() if p.requires_grad], lr=3e-3)
     losses = []
     for _ in range(400):
-        x_hat, _, _ = vae(x, torch.zeros(8, 16), features)
+        x_hat, _, _, _ = vae(x, torch.zeros(8, 16), features)
         losses.append(F.mse_loss(x_hat, x))
         optimizer.zero_grad()
         losses[-1].backward()

@@ -6,7 +6,7 @@ from PIL import Image
 
 from model import load
 from model.pretrained import save
-from tests.tiny import some_latents, tiny_vae
+from tests.support.tiny import some_latents, tiny_vae
 from training import name
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.serving import DESKTOP, ROOT, serve, visit
+from bench.support.slow import SlowNetwork
+from tests.support.serving import DESKTOP, ROOT, serve, visit
 from tests.test_page import distance, draw, message, move, picture
-from training.slow import SlowNetwork
 
 DRAG = """
 (seconds) => new Promise((done) => {

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from tests.serving import DESKTOP, PHONE, ROOT, serve, visit
+from tests.support.serving import DESKTOP, PHONE, ROOT, serve, visit
 
 REST = "document.querySelector('#dog img').src.startsWith('data:image/png')"
 

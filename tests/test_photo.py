@@ -6,9 +6,9 @@ import io
 import pytest
 from PIL import Image, ImageFilter
 
+from bench.support.servers import find_browser
 from model.finder import crop_box
-from tests.serving import PHONE, QUIET, ROOT, visit
-from training.bench_page import find_browser
+from tests.support.serving import PHONE, QUIET, ROOT, visit
 
 DONE = "!['', 'Looking at the photo …'].includes(document.querySelector('#message').textContent)"
 SIZE = (900, 600)

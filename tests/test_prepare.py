@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.tiny import ROOT
-from training import prepare
-from training.data import load_splits
-from training.prepare import SAME, difference_hash
+from tests.support.tiny import ROOT
+from training.data import prepare
+from training.data.folder import load_splits
+from training.data.prepare import SAME, difference_hash
 
 NO_DOG = "No dog's head was found."
 

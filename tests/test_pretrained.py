@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from model import WeightsError, __version__, load
 from model.pretrained import read, save
-from tests.tiny import TINY, drawn_batch, some_latents, tiny_vae
+from tests.support.tiny import TINY, drawn_batch, some_latents, tiny_vae
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from huggingface_hub import ModelCard, SpaceCard
 from packaging.requirements import Requirement
 
+from bench.support.servers import free_port
 from model.pretrained import sha256
-from tests.hub_client import fetched, hub_repo, sentence
-from tests.tiny import ROOT
-from training.bench_page import free_port
-from training.space import stage
+from tests.support.hub_client import fetched, hub_repo, sentence
+from tests.support.tiny import ROOT
+from training.publish.space import stage
 
 
 def push(weights, *more) -> list:

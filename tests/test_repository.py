@@ -10,8 +10,8 @@ from PIL import Image
 
 from model import PRESETS, __version__, load
 from model.pretrained import sha256
-from tests.tiny import ROOT
-from training.space import NEEDED
+from tests.support.tiny import ROOT
+from training.publish.space import NEEDED
 
 FRONT_MATTER = (ROOT / "README.md").read_text().split("---")[1]
 

@@ -18,8 +18,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from model import load
-from tests.running import IMAGES, arguments, fails, finished, make, phases, start
-from tests.tiny import TINY_PRESETS
+from tests.support.running import IMAGES, arguments, fails, finished, make, phases, start
+from tests.support.tiny import TINY_PRESETS
 from training import train
 from training.checkpoint import NAME, read_facts
 

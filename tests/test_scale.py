@@ -15,8 +15,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from model import load
-from tests.running import arguments, fails, finished, phases, start
-from tests.tiny import ROOT
+from tests.support.running import arguments, fails, finished, phases, start
+from tests.support.tiny import ROOT
 from training.checkpoint import NAME, read_facts
 
 CPU = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
@@ -38,7 +38,7 @@ def first_step(folder: Path, data: Path, count: int, *more) -> list[tuple[dict, 
     folder.mkdir()
     args = (folder, *arguments(folder / "run", data, *more))
     (folder / "run").mkdir()
-    status, errors = ended(start_several("tests.gradients", *args, count=count))
+    status, errors = ended(start_several("tests.support.gradients", *args, count=count))
     assert status == 0, errors
     seen = []
     for path in sorted(folder.glob("*.safetensors")):
@@ -70,7 +70,8 @@ def test_two_processes_train_as_one(tmp_path, drawn):
     for count in (1, 2):
         out = tmp_path / str(count)
         more = ["--batch", 16, "--tick", 10_000]
-        status, errors = ended(start_several("tests.tiny", *arguments(out, drawn, *more, images=2000), count=count))
+        args = arguments(out, drawn, *more, images=2000)
+        status, errors = ended(start_several("tests.support.tiny", *args, count=count))
         assert status == 0, errors
         lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         assert {line["processes"] for line in lines} == {count}
@@ -83,22 +84,22 @@ def test_two_processes_train_as_one(tmp_path, drawn):
 
 def test_both_phases_by_the_clock(tmp_path, drawn):
     args = arguments(tmp_path / "run", drawn, "--minutes", 0.1, *phases("tiny"), images=None)
-    status, errors = ended(start_several("tests.tiny", *args))
+    status, errors = ended(start_several("tests.support.tiny", *args))
     assert status == 0, errors
     facts = read_facts(tmp_path / "run")
-    assert facts["minutes"] >= 0.1 and facts["second_from"] and load(tmp_path / "run").latents is not None
+    assert facts["minutes"] >= 0.1 and facts["phase"] == "realism" and load(tmp_path / "run").latents is not None
 
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
 def test_a_worker_that_is_gone_ends_the_run_and_one_process_goes_on(tmp_path, drawn, whole_runs, kind):
     out = tmp_path / "run"
     args = arguments(out, drawn, *phases("tiny"), images=100_000)
-    process = start_several("tests.tiny", *args)
+    process = start_several("tests.support.tiny", *args)
     while not (out / NAME).exists() or read_facts(out)["images"] < 64:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     children = psutil.Process(process.pid).children(recursive=True)
-    workers = [child for child in children if "tests.tiny" in child.cmdline()]
+    workers = [child for child in children if "tests.support.tiny" in child.cmdline()]
     second = next(worker for worker in workers if worker.environ().get("RANK") == "1")
     assert len(workers) == 2
     second.send_signal(kind)
@@ -122,5 +123,5 @@ def test_processes_that_would_train_alone(tmp_path, drawn):
     env = {key: value for key, value in CPU.items() if key != "ACCELERATE_USE_CPU"}
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    status, errors = ended(start_several("tests.tiny", *arguments(tmp_path / "run", drawn), env=env))
+    status, errors = ended(start_several("tests.support.tiny", *arguments(tmp_path / "run", drawn), env=env))
     assert status != 0 and "ACCELERATE_USE_CPU=true" in errors and not (tmp_path / "run" / NAME).exists()

@@ -4,8 +4,8 @@ import httpx
 import pytest
 from gradio_client import Client
 
-from tests.serving import serve
-from training.bench_page import pad_protocol
+from bench.support.visitors import pad_protocol
+from tests.support.serving import serve
 
 SPACES = """
 import threading

@@ -1,51 +1,6 @@
-"""Draw the dogs in assets/: examples that visitors without a photo can click, and dogs before the second phase.
+"""The command `python -m training.examples`; the work is in publish/examples.py."""
 
-    python -m training.examples --weights weights/dogvae --seeds 62 27 33 38 28 7 --first-phase runs/first
-
-The lesson shows the latter beside the same latents drawn by the weights as they are. --first-phase names the
-folder of the weights that the second phase started from; their latents mean the same, as the encoder is the same.
-"""
-
-import argparse
-import sys
-from pathlib import Path
-
-import torch
-
-from model import WeightsError, load
-from model.files import write_whole
-from model.images import to_file, to_picture
-from model.pretrained import read
-from model.studio import Studio, png
-from ui.lesson import DRAWN
-
-ASSETS = Path(__file__).parent.parent / "assets"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default="weights/dogvae")
-    parser.add_argument("--seeds", type=int, nargs="+", required=True)
-    parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--first-phase", metavar="DIR")
-    args = parser.parse_args()
-    try:
-        studio = Studio(load(args.weights))
-        first = read(args.first_phase).eval() if args.first_phase else None
-    except WeightsError as error:
-        sys.exit(str(error))
-    for old in ASSETS.glob("dog-*.png"):
-        old.unlink()
-    for number, seed in enumerate(args.seeds, 1):
-        picture = studio.draw(studio.sample(1, args.temperature, seed))[0]
-        write_whole(ASSETS / f"dog-{number}.png", png(picture))
-    if first:
-        for old in ASSETS.glob("first-phase-*.webp"):
-            old.unlink()
-        x = first.decode(studio.sample(DRAWN, 1.0, seed=0))
-        strip = to_picture(torch.cat(list(x), dim=2))
-        write_whole(ASSETS / f"first-phase-{studio.vae.weights_id}.webp", to_file(strip, "WEBP", quality=92))
-
+from .publish.examples import main
 
 if __name__ == "__main__":
     main()

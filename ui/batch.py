@@ -9,8 +9,7 @@ from gradio.context import LocalContext
 from PIL import Image
 from torch import Tensor
 
-from model.studio import Studio
-
+from .studio import Studio
 from .worker import Worker
 
 PIECE = 8  # pictures that are drawn in one turn of the inference thread

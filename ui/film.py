@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 from PIL import Image
 
-from model.images import to_file
+from model.pixels import to_file
 
 FRAMES_A_SECOND = 20
 SCALE = 3  # of the MP4: players show 128 pixels as a stamp

@@ -4,14 +4,13 @@ The server keeps nothing: for another box or another turn the browser sends the 
 [x0, y0, x1, y1] as shares of the photo's width and height, after it was turned.
 """
 
-import json
-
 from PIL import Image
 
 from model.finder import MARGIN, Box, Head
-from model.images import PhotoError
-from model.studio import Studio
+from model.photos import PhotoError
 
+from .protocol import Wish
+from .studio import Studio
 from .worker import data_url
 
 SHOWN = 640  # pixels of the longer side of the photo as the page shows it
@@ -19,22 +18,21 @@ NO_DOG = "I found no dog's head in this photo: draw a box round it, turn the pho
 
 
 def see_photo(studio: Studio, upload: object) -> dict:
-    """What the page shows of an upload. Raises PhotoError.
+    """What the page shows of an upload (`protocol.Seen`). Raises PhotoError, RequestError.
 
-    upload: a file and, in the field "wish", JSON {"turns": quarters clockwise, "box": a box by hand or null,
-    "whole": true for the middle square of a photo in which no head is looked for}.
+    upload: a file and, in the field "wish", how it is to be seen (`Wish`).
     "z" is the dog; where no head was found there is none, but an "error" and perhaps a "guess".
     """
-    wish = _wish(upload)
-    sight = studio.look(photo_bytes(upload), wish["turns"], find=not wish["whole"] and wish["box"] is None)
+    wish = Wish.of(upload)
+    sight = studio.look(photo_bytes(upload), wish.turns, find=not wish.whole and wish.box is None)
     size = sight.photo.size
-    answer = {"turns": wish["turns"], "heads": [_entry(head, size) for head in sight.heads]}
+    answer = {"turns": wish.turns, "heads": [_entry(head, size) for head in sight.heads]}
     answer |= {"photo": _thumbnail(sight.photo), "ratio": size[0] / size[1]}
-    if wish["box"]:
-        box = _in_pixels(wish["box"], size)
+    if wish.box:
+        box = _in_pixels(wish.box, size)
     elif sight.heads:
         box = sight.heads[0].box
-    elif wish["whole"]:
+    elif wish.whole:
         box = None
     else:
         answer["guess"] = _entry(sight.guess, size) if sight.guess else None
@@ -54,21 +52,7 @@ def photo_bytes(upload: object) -> bytes:
     return files[0][1]
 
 
-def _wish(upload: object) -> dict:
-    fields = getattr(upload, "data", None)
-    try:
-        given = json.loads(fields["wish"][:1000]) if isinstance(fields, dict) and "wish" in fields else {}
-        turns, box = int(given.get("turns", 0)) % 4, given.get("box")
-        if box is not None:
-            x0, y0, x1, y1 = box = [float(v) for v in box]
-            if not (-2 <= x0 < x1 <= 3 and -2 <= y0 < y1 <= 3):
-                raise ValueError
-        return {"turns": turns, "box": box, "whole": bool(given.get("whole"))}
-    except (TypeError, ValueError, OverflowError, AttributeError, RecursionError):
-        raise PhotoError("The box does not lie in the photo; please draw it again.") from None
-
-
-def _in_pixels(box: list[float], size: tuple[int, int]) -> Box:
+def _in_pixels(box: Box, size: tuple[int, int]) -> Box:
     return box[0] * size[0], box[1] * size[1], box[2] * size[0], box[3] * size[1]
 
 

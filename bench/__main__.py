@@ -1,0 +1,254 @@
+"""How fast this machine is, and how fast the models are on it.
+
+    python -m bench --json bench.json
+
+Run it with nothing else running: the load is printed beside the numbers. Models come from weights/ where
+they are there, else freshly initialised, which costs the same time.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from model import PRESETS, DogFinder, DogVAE, load, open_photo
+from model.files import write_whole
+from model.packed import packed
+from model.pretrained import save
+from training.command import one_sentence, unwritten
+from training.config import TrainConfig
+from training.tables import table
+from training.trainer import Trainer
+
+from .support.machine import DEVICE, machine
+from .support.memory import FORGET
+
+ROOT = Path(__file__).resolve().parent.parent
+TRAINED = ("dogvae", "classic")  # autoencoder trains as classic does
+
+
+def synchronize() -> None:
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+
+
+def matmul_peak(dtype: torch.dtype) -> float:
+    """The best rate of multiplying two square matrices, in GFLOP/s."""
+    best = 0.0
+    for side in (1024, 2048, 3072) if DEVICE == "cpu" else (4096, 8192):
+        a, b = (torch.randn(side, side, device=DEVICE).to(dtype) for _ in range(2))
+        for _ in range(6):
+            synchronize()
+            began = time.perf_counter()
+            a @ b
+            synchronize()
+            best = max(best, 2 * side**3 / (time.perf_counter() - began) / 1e9)
+    return best
+
+
+def latency(call, times: int) -> dict:
+    """Milliseconds of a call: median and 95th percentile, after a warm-up."""
+    milliseconds = []
+    for i in range(times + 10):
+        synchronize()
+        began = time.perf_counter()
+        call()
+        synchronize()
+        if i >= 10:
+            milliseconds.append((time.perf_counter() - began) * 1e3)
+    return {"median_ms": statistics.median(milliseconds), "p95_ms": statistics.quantiles(milliseconds, n=20)[-1]}
+
+
+def inference(folder: Path, origin: str, times: int) -> dict:
+    """Encode and decode one picture at a time, as the page does."""
+    vae = load(folder)
+    quick, size = packed(vae), vae.config.image_size
+    x = torch.rand(1, 3, size, size) * 2 - 1
+    z = torch.randn(1, vae.config.latent_dim)
+    with FlopCounterMode(display=False) as counter:
+        vae.decode(z)
+    return {
+        "weights": origin,
+        "dtype": str(vae.dtype).removeprefix("torch."),
+        "parameters_decoder": sum(p.numel() for p in vae.decoder.parameters()),
+        "decode_gflop": counter.get_total_flops() / 1e9,
+        "decode": latency(lambda: quick.decode(z), times),
+        "encode": latency(lambda: vae.encode(x), times),
+    }
+
+
+def training(preset: str, seconds: float, peak: float) -> dict:
+    """The real step of training.train, on pictures of noise."""
+    side = PRESETS[preset].image_size
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(8):
+            noise = torch.randint(0, 256, (side, side, 3), dtype=torch.uint8)
+            Image.fromarray(noise.numpy()).save(f"{folder}/{i}.png")
+        run = Trainer(TrainConfig(data=folder, out=folder, preset=preset, images=10_000_000))
+    run.step()
+    with FlopCounterMode(display=False) as counter:
+        run.step()
+    flops = counter.get_total_flops() / run.batch
+    run.step()
+    synchronize()
+    began, steps = time.perf_counter(), 0
+    while steps < 3 or time.perf_counter() - began < seconds:
+        run.step()
+        steps += 1
+    synchronize()
+    rate = steps * run.batch / (time.perf_counter() - began)
+    return {
+        "batch": run.batch,
+        "precision": run.accelerator.mixed_precision,
+        "images_per_second": rate,
+        "gflop_per_image": flops / 1e9,
+        "gflop_per_second": rate * flops / 1e9,
+        "share_of_bf16_peak": rate * flops / 1e9 / peak,
+    }
+
+
+RESIDENT = """
+import sys, psutil, torch
+from model import load
+models = [load(folder) for folder in sys.argv[1:]]
+for vae in models:
+    vae.decode(torch.zeros(1, vae.config.latent_dim))
+    vae.encode(torch.zeros(1, 3, vae.config.image_size, vae.config.image_size))
+print(psutil.Process().memory_info().rss / 1e6)
+"""
+
+
+PEAK = """
+import sys, psutil
+from pathlib import Path
+from model import DogFinder, open_photo
+from bench.support.memory import FORGET, peak_mb
+finder = DogFinder()
+finder.find(open_photo(sys.argv[2]))
+idle = psutil.Process().memory_info().rss / 1e6
+FORGET.write_text("5")
+finder.crop(open_photo(Path(sys.argv[1]).read_bytes()))
+print(peak_mb() - idle)
+"""
+
+
+def photos(times: int) -> dict:
+    """From the bytes of a 12-megapixel JPEG to the head's square; the finder alone; memory above idle."""
+    finder = DogFinder()
+    with tempfile.TemporaryDirectory() as folder:
+        large, small = f"{folder}/large.jpg", f"{folder}/small.jpg"
+        dog = Image.open(ROOT / "assets" / "dog-1.png").convert("RGB")
+        scene = Image.effect_noise((1000, 750), 60).convert("RGB")
+        scene.paste(dog.resize((300, 300)), (400, 200))
+        scene.save(small, quality=90)
+        scene.resize((4000, 3000)).save(large, quality=90)
+        data = Path(large).read_bytes()
+        opened = open_photo(data)
+        command, peak = [sys.executable, "-c", PEAK, large, small], None
+        if FORGET.exists():
+            peak = float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+        return {
+            "megabytes": len(data) / 1e6,
+            "decode": latency(lambda: open_photo(data), times),
+            "find": latency(lambda: finder.find(opened), times),
+            "bytes_to_crop": latency(lambda: finder.crop(open_photo(data)), times),
+            "peak_mb_above_idle": peak,
+        }
+
+
+def resident_megabytes(folders: list[Path]) -> float:
+    """Memory of a process of its own that loads these models, then decodes and encodes once with each."""
+    command = [sys.executable, "-c", RESIDENT, *map(str, folders)]
+    return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+
+def bench(times: int, seconds: float) -> dict:
+    """Everything that --json holds."""
+    result: dict = {"machine": machine()}
+    peaks = {str(d).removeprefix("torch."): matmul_peak(d) for d in (torch.float32, torch.bfloat16)}
+    result |= {"matmul_peak_gflops": peaks, "inference": {}, "training": {}}
+    with tempfile.TemporaryDirectory() as fresh:
+        folders = []
+        for preset, config in PRESETS.items():
+            folder, origin = ROOT / "weights" / preset, f"weights/{preset}"
+            if not (folder / "model.safetensors").is_file():
+                folder, origin = Path(fresh) / preset, "freshly initialised"
+                save(DogVAE(config), folder)
+            folders.append(folder)
+            result["inference"][preset] = inference(folder, origin, times)
+        result["resident_mb"] = {"dogvae": resident_megabytes(folders[:1]), "all presets": resident_megabytes(folders)}
+    result["photos"] = photos(times)
+    for preset in TRAINED:
+        result["training"][preset] = training(preset, seconds, peaks["bfloat16"])
+    return result
+
+
+def report(result: dict) -> str:
+    """The same as Markdown."""
+    about, peaks, memory = result["machine"], result["matmul_peak_gflops"], result["resident_mb"]
+    gpu = f", {about['gpu']}" if about["gpu"] else ""
+    lines = [
+        f"{about['cpu']}, {about['cores']} cores, {about['threads']} threads{gpu}, torch {about['torch']}, "
+        f"load {about['load']}; matrix multiply at best {peaks['float32']:.0f} GFLOP/s float32, "
+        f"{peaks['bfloat16']:.0f} bfloat16.",
+        "",
+        *inference_table(result["inference"]),
+        "",
+        *training_table(result["training"]),
+    ]
+    photo = result["photos"]
+    peak = photo["peak_mb_above_idle"]
+    whole, decoded, found = (f"{photo[k]['median_ms']:.0f} ms" for k in ("bytes_to_crop", "decode", "find"))
+    lines += [
+        "",
+        f"A photo of 12 megapixels, {photo['megabytes']:.1f} MB of JPEG: from bytes to crop {whole} (decoding "
+        f"{decoded}, the finder {found})" + (f", at most {peak:.0f} MB above idle." if peak is not None else "."),
+    ]
+    written = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in memory.items())
+    return "\n".join([*lines, "", f"Resident memory of a process that has loaded and used: {written}."])
+
+
+def inference_table(measured: dict) -> list[str]:
+    columns = ["one picture at a time", "weights", "precision", "decode, median (p95) ms", "encode, median (p95) ms"]
+    rows = []
+    for preset, r in measured.items():
+        times = (f"{r[k]['median_ms']:.1f} ({r[k]['p95_ms']:.1f})" for k in ("decode", "encode"))
+        rows.append([preset, r["weights"], r["dtype"], *times])
+    return table(columns, rows)
+
+
+def training_table(measured: dict) -> list[str]:
+    columns = ["training", "batch", "precision", "images a second", "GFLOP an image", "GFLOP/s", "share of bf16 peak"]
+    rows = []
+    for preset, r in measured.items():
+        rate = [f"{r['images_per_second']:.1f}", f"{r['gflop_per_image']:.2f}", f"{r['gflop_per_second']:.0f}"]
+        rows.append([preset, str(r["batch"]), r["precision"], *rate, f"{r['share_of_bf16_peak']:.0%}"])
+    return table(columns, rows)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
+    parser.add_argument("--times", type=int, default=50, help="calls that each latency is the median of (default 50)")
+    parser.add_argument("--seconds", type=float, default=15, help="of training steps for each preset (default 15)")
+    args = parser.parse_args(argv)
+    if args.times < 2:
+        parser.error("--times is at least 2.")
+    with one_sentence(unwritten("The numbers")):
+        result = bench(args.times, args.seconds)
+        print(report(result))
+        if args.json:
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""A server in a process of its own, and the browser that looks at it."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find_browser() -> str | None:
+    """An installed Chrome or Chromium; None leaves the choice to playwright."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(command: list[str], port: int, folder: str, **environment: str):
+    """A server in a process of its own, once it answers."""
+    env = os.environ | environment | {"PORT": str(port), "GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
+    log = open(Path(folder) / f"{port}.log", "w+")  # noqa: SIM115
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(900):
+            if process.poll() is not None:
+                raise RuntimeError(f"{' '.join(command)} stopped at once.")
+            with contextlib.suppress(httpx.HTTPError):
+                httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
+                break
+            time.sleep(0.2)
+        yield process
+    finally:
+        if process.poll() is not None:
+            print(f"{' '.join(command)} has ended by itself:\n{Path(log.name).read_text()[-2000:]}", file=sys.stderr)
+        process.terminate()
+        process.wait(30)

@@ -1,0 +1,1 @@
+"""What single file formats need beyond Pillow; `model.photos` opens them all."""

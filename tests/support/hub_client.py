@@ -1,0 +1,105 @@
+"""Fixtures of the Hub on loopback, and how the tests ask it: by the real client, in processes of its own.
+
+The time limits are hang guards, three times what is promised.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.support.hub import Loopback, Repo
+from bench.support.servers import free_port
+from model.pretrained import save, sha256
+from tests.support.tiny import ROOT, some_latents, tiny_vae
+
+FETCH = """
+import resource, sys, hub
+if len(sys.argv) > 2:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))
+try:
+    print(*hub.fetch(sys.argv[1]), sep="\\n")
+except hub.HubError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.fixture(scope="module")
+def loopback():
+    server = Loopback(free_port())
+    yield server
+    server.server.should_exit = True
+
+
+@pytest.fixture
+def hub(loopback):
+    """The Hub, empty and well."""
+    loopback.repos.clear(), loopback.large.clear(), loopback.requests.clear()
+    loopback.fault = ""
+    return loopback
+
+
+@pytest.fixture
+def env(hub, tmp_path):
+    """What a process needs to take the loopback server for the Hub."""
+    quiet = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    return os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": "hf_writer"} | quiet
+
+
+@pytest.fixture
+def run(env):
+    """run(*arguments of python, **environment) -> exit status, the last line that it said."""
+
+    def run(*args, seconds: float = 30, **more) -> tuple[int, str]:
+        command, spoken = [sys.executable, *map(str, args)], {"capture_output": True, "text": True}
+        done = subprocess.run(command, cwd=ROOT, env=env | more, timeout=seconds, **spoken)
+        assert "Traceback" not in done.stderr, done.stderr
+        text = (done.stderr if done.returncode else done.stdout).strip()
+        return done.returncode, text if done.returncode == 0 else text.splitlines()[-1]
+
+    return run
+
+
+@pytest.fixture
+def weights(tmp_path) -> Path:
+    """A tiny model as evaluation leaves it."""
+    vae = tiny_vae()
+    vae.latents = some_latents()
+    folder = tmp_path / "weights"
+    save(vae, folder)
+    metrics = json.loads((ROOT / "weights/dogvae/metrics.json").read_text())
+    metrics |= {"sha256": sha256(folder / "model.safetensors"), "preset": "tiny"}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    shutil.copy(ROOT / "weights/dogvae/samples.webp", folder)
+    return folder
+
+
+@pytest.fixture
+def pushed(hub, weights) -> dict[str, bytes]:
+    """ann/dogs on the Hub, without the time that a push takes."""
+    files = {path.name: path.read_bytes() for path in weights.iterdir()}
+    hub_repo(hub, "ann/dogs", files)
+    return files
+
+
+def hub_repo(hub, name: str, files: dict[str, bytes], **options):
+    repo = hub.repos["models", name] = Repo(**options)
+    repo.commit(files)
+    return repo
+
+
+def fetched(run, name="ann/dogs", *limit, **more) -> tuple[Path, str]:
+    status, text = run("-c", FETCH, name, *limit, **more)
+    assert status == 0, text
+    folder, source = text.splitlines()[-2:]
+    return Path(folder), source
+
+
+def sentence(run, name="ann/dogs", *limit, **more) -> str:
+    status, text = run("-c", FETCH, name, *limit, **more)
+    assert status == 1 and text.endswith("."), text
+    return text

@@ -1,0 +1,87 @@
+"""Fixtures of the running app: the real server in its own process, a real Chromium."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from bench.support.servers import find_browser, free_port
+
+ROOT = Path(__file__).parents[2]
+DESKTOP, PHONE = (1280, 900), (390, 844)
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@dataclass
+class Server:
+    url: str
+    files: Path  # where Gradio keeps what clients upload
+    process: subprocess.Popen
+
+
+def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("app.py",)) -> Server:
+    """app.py in a process of its own, as `make app` starts it, ready to answer."""
+    port = port or free_port()
+    env = os.environ | {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
+    log = open(folder / "server.log", "w")
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        if process.poll() is not None:
+            raise RuntimeError("The app stopped:\n" + (folder / "server.log").read_text())
+        try:
+            urllib.request.urlopen(url, timeout=5)
+            return Server(url, folder, process)
+        except OSError:
+            time.sleep(0.2)
+    process.kill()
+    raise RuntimeError("The app did not answer within two minutes.")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    running = serve(tmp_path_factory.mktemp("gradio"))
+    yield running
+    running.process.terminate()
+    running.process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=find_browser(), args=QUIET)
+        yield launched
+        launched.close()
+
+
+def visit(browser, url: str, size: tuple[int, int], own: str | None = None) -> Page:
+    """The page, its sliders there. page.trouble lists console errors and requests to hosts that are not our own."""
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.trouble = []
+    page.on("console", lambda m: page.trouble.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: page.trouble.append(str(error)))
+    known = (own or url, "data:", "blob:")
+    page.on("request", lambda r: None if r.url.startswith(known) else page.trouble.append(r.url))
+    page.goto(url)
+    page.wait_for_selector("#latents input[type=range]", timeout=60_000)
+    return page
+
+
+@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
+def page(request, browser, server):
+    opened = visit(browser, server.url, request.param)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def desktop(browser, server):
+    opened = visit(browser, server.url, DESKTOP)
+    yield opened
+    opened.close()

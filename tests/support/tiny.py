@@ -1,0 +1,99 @@
+"""What the tests share: tiny networks, dogs drawn by code, and training on them.
+
+`python -m tests.support.tiny ...` is `python -m training.train ...` with the tiny presets added.
+"""
+
+import math
+import random
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from model import PRESETS, Config, DogVAE, Latents
+from model.latents import Basis, Mixture, numbered
+from model.pixels import to_tensor
+from training.config import RECIPES, Recipe
+from training.train import main
+
+ROOT = Path(__file__).parents[2]
+WIDTHS = (16, 16, 16, 16, 16)
+SIZES = {"image_size": 32, "encoder_size": 32, "latent_dim": 16, "encoder_width": 16}
+TINY = Config("tiny", **SIZES, decoder_widths=WIDTHS, decoder_blocks=(1,) * 5, draws_half=False)
+# As dogvae is made: looked at twice, and drawn in two steps.
+LARGE = Config(
+    "large", **SIZES | {"image_size": 64}, decoder_widths=(*WIDTHS, 16), decoder_blocks=(1, 1, 1, 1, 1, 0)
+)
+TINY_PRESETS = {
+    "tiny": TINY,
+    "large": LARGE,
+    "tiny-classic": Config("tiny-classic", network="classic", image_size=127, latent_dim=8),
+    "tiny-autoencoder": Config("tiny-autoencoder", network="classic", image_size=127, latent_dim=8, variational=False),
+}
+HORIZONS = {"ema_halflife": 50, "warmup": 32, "kl_warmup": 32, "realism_warmup": 32}
+TINY_RECIPE = Recipe(batch=8, lr=3e-3, betas=(0.9, 0.99), clip=3.0, **HORIZONS)
+
+
+def draw_dog(seed: int, size: int = 64) -> Image.Image:
+    """A head with ears, eyes and a nose: enough for a network to have something to learn."""
+    rng = random.Random(seed)
+    picture = Image.new("RGB", (size, size), tuple(rng.randrange(256) for _ in range(3)))
+    pen, u = ImageDraw.Draw(picture), size / 16
+    coat = tuple(rng.randrange(40, 230) for _ in range(3))
+    dx, drop = rng.uniform(-2, 2) * u, rng.uniform(2, 7) * u
+    for x in (2, 11):
+        pen.ellipse((x * u + dx, 2 * u, (x + 3) * u + dx, 2 * u + drop), fill=tuple(c // 2 for c in coat))
+    pen.ellipse((3 * u + dx, 3 * u, 13 * u + dx, 14 * u), fill=coat)
+    for x in (5, 9):
+        pen.ellipse((x * u + dx, 6 * u, (x + 1.5) * u + dx, 7.5 * u), fill="black")
+    pen.ellipse((7 * u + dx, 9 * u, 9 * u + dx, 11 * u), fill="black")
+    return picture
+
+
+def draw_folder(folder: Path, count: int, first: int = 0) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(first, first + count):
+        draw_dog(i).save(folder / f"dog{i:03d}.{'png' if i % 2 else 'jpg'}")
+    return folder
+
+
+def drawn_batch(count: int, size: int) -> Tensor:
+    """[count, 3, size, size] in [-1, 1]"""
+    return torch.stack([to_tensor(draw_dog(i), size) for i in range(count)])
+
+
+def tiny_vae(config: Config = TINY, seed: int = 0) -> DogVAE:
+    """Untrained, but with every weight at work: new residual blocks would be identities."""
+    torch.manual_seed(seed)
+    vae = DogVAE(config).eval()
+    with torch.no_grad():
+        for parameter in vae.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.05)
+    return vae
+
+
+def some_latents(dim: int = 16, seed: int = 0) -> Latents:
+    generator = torch.Generator().manual_seed(seed)
+    mean, effect, kl = (torch.randn(dim, generator=generator) for _ in range(3))
+    directions = torch.linalg.qr(torch.randn(dim, dim, generator=generator)).Q
+    sd = torch.rand(dim, generator=generator) + 0.5
+    basis = Basis(mean, directions, sd, effect, kl.abs(), numbered(dim), (math.log(dim), 0.5))
+    return Latents.of(basis, mixture=some_mixture(basis))
+
+
+def some_mixture(basis: Basis) -> Mixture:
+    """Two Gaussians, apart along the first direction, with mean 0 and covariance I together."""
+    widest = min(8, basis.dim)
+    apart = torch.zeros(2, widest)
+    apart[0, 0], apart[1, 0] = 0.9, -0.9
+    factors = torch.eye(widest).repeat(2, 1, 1)
+    factors[:, 0, 0] = (1 - 0.9**2) ** 0.5
+    return Mixture(basis, torch.tensor([0.5, 0.5]), apart, factors)
+
+
+if __name__ == "__main__":
+    PRESETS.update(TINY_PRESETS)
+    RECIPES.update(dict.fromkeys(TINY_PRESETS, TINY_RECIPE))
+    main()

@@ -1,0 +1,1 @@
+"""Photos become crops (prepare), crops become batches (folder, stream)."""

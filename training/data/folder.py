@@ -1,0 +1,191 @@
+"""A folder of pictures as one array of bytes, and what the n-th training sample is.
+
+Everything random about sample n of a run (which picture, mirrored or not, its noise) follows from the
+run's seed and n alone. So a run that was killed goes on as if it had not been, and several processes
+share the samples without talking to each other.
+"""
+
+import csv
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from model.errors import PlainError
+from model.photos import PhotoError, open_photo
+from model.pixels import from_pixels, to_pixels, to_tensor
+
+SHARP = 0.74  # pixels that a picture had in its photo / its pixels a side; with fewer it has no hair of its own
+HELD_OUT = 20  # one picture in so many is for validation
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
+
+
+@dataclass
+class Batch:
+    """Samples `start` .. of a run, and a seed for whatever else is drawn at random with them."""
+
+    x: Tensor  # [B, 3, S, S] in [-1, 1]
+    eps: Tensor  # [B, latent_dim] ~ N(0, 1)
+    sharp: Tensor  # bool [B]: the photo had nearly as many pixels; the others are enlargements without hair
+    start: int
+    seed: int
+
+    def to(self, device: torch.device) -> "Batch":
+        x = self.x.to(device).contiguous(memory_format=torch.channels_last)
+        return Batch(x, self.eps.to(device), self.sharp, self.start, self.seed)
+
+
+class DataError(PlainError):
+    """The folder can't be trained on; its text is one plain sentence."""
+
+
+@dataclass
+class Pictures:
+    pixels: Tensor  # uint8 [N, 3, S, S]
+    skipped: list[str]  # "name: why" of the files that could not be read
+    side: Tensor | None = None  # [N], pixels a side that each had in its photo (None: S)
+
+    @property
+    def sharp(self) -> Tensor:
+        """bool [N]: those that have hair of their own."""
+        if self.side is None:
+            return torch.ones(len(self), dtype=torch.bool)
+        return self.side >= SHARP * self.pixels.shape[-1]
+
+    def first(self, count: int) -> "Pictures":
+        return Pictures(self.pixels[:count], [], None if self.side is None else self.side[:count])
+
+    def with_more(self, more: "Pictures") -> "Pictures":
+        """These and then others, of the same size."""
+        sides = [torch.full((len(p),), p.pixels.shape[-1]) if p.side is None else p.side for p in (self, more)]
+        return Pictures(torch.cat([self.pixels, more.pixels]), self.skipped + more.skipped, torch.cat(sides))
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def floats(self, index: Tensor | slice) -> Tensor:
+        """[B, 3, S, S] float32 in [-1, 1]"""
+        return from_pixels(self.pixels[index])
+
+
+def load_pictures(folder: str | Path, size: int, progress: bool = False) -> Pictures:
+    """Every picture under a folder, its middle square resized to size x size.
+
+    Unreadable files are skipped and listed. Raises DataError where nothing is left.
+    """
+    good, skipped = _read(Path(folder), size, progress)
+    return _together(good, skipped)
+
+
+def load_splits(folder: str | Path, size: int, progress: bool = False) -> tuple[Pictures, Pictures]:
+    """Training and validation pictures: FOLDER/train and FOLDER/val, or about a twentieth of FOLDER held out."""
+    folder = Path(folder)
+    if has_splits(folder):
+        return load_pictures(folder / "train", size, progress), load_pictures(folder / "val", size, progress)
+    good, skipped = _read(folder, size, progress)
+    if len(good) < 2:
+        raise DataError(f"The folder {folder} holds one readable picture; at least two are needed.")
+    held = {path for path in good if held_out(path.read_bytes())}
+    if len(held) in (0, len(good)):  # of a few pictures it can be none, and one is needed
+        held = {next(iter(good))}
+    train, val = ({path: x for path, x in good.items() if (path in held) == wanted} for wanted in (False, True))
+    return _together(train, skipped), _together(val, [])
+
+
+def _together(good: dict[Path, tuple[Tensor, int]], skipped: list[str]) -> Pictures:
+    pixels, sides = zip(*good.values())
+    return Pictures(torch.stack(pixels), skipped, torch.tensor(sides))
+
+
+def known_sides(folder: Path) -> dict[str, int]:
+    """file -> pixels a side that it had in its photo, by the table beside the folder (train.csv beside train/), for
+    pictures that were enlarged when they were cut; empty where there is no such table."""
+    table = folder.with_name(folder.name + ".csv")
+    if not table.is_file():
+        return {}
+    with open(table, newline="", encoding="utf-8") as file:
+        return {row["file"]: int(float(row["side"])) for row in csv.DictReader(file) if row.get("side")}
+
+
+def has_splits(folder: str | Path) -> bool:
+    """Whether a folder says itself what to train on and what to measure on: it holds train/ and val/."""
+    return all((Path(folder) / name).is_dir() for name in ("train", "val"))
+
+
+def held_out(data: bytes) -> bool:
+    """Whether a picture is never trained on, by the bytes of its file: the same in every order, streamed or not."""
+    return zlib.crc32(data) % HELD_OUT == 0
+
+
+def _read(folder: Path, size: int, progress: bool) -> tuple[dict[Path, tuple[Tensor, int]], list[str]]:
+    """Each picture and how many pixels a side it had, and what could not be read."""
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}; --data names a folder of pictures.")
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise DataError(f"The folder {folder} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
+
+    sides = known_sides(folder)
+
+    def read(path: Path) -> tuple[Tensor, int] | str:
+        try:
+            photo = open_photo(path)
+            return to_pixels(to_tensor(photo, size)), sides.get(path.name, min(photo.size))
+        except PhotoError as error:
+            return f"{path.name}: {error}"
+
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(read, files)
+        results = list(tqdm(results, "reading", len(files), disable=not progress, unit=" pictures", leave=False))
+    good = {path: result for path, result in zip(files, results) if not isinstance(result, str)}
+    skipped = [result for result in results if isinstance(result, str)]
+    if not good:
+        raise DataError(f"None of the {len(files)} pictures in {folder} can be read ({skipped[0]})")
+    return good, skipped
+
+
+class Samples:
+    """The endless row of training samples of a run."""
+
+    def __init__(self, pictures: Pictures, latent_dim: int, seed: int):
+        self.pictures, self.latent_dim, self.seed = pictures, latent_dim, seed
+        self.epoch, self.order = -1, torch.empty(0)
+
+    def batch(self, start: int, count: int, step: int | None = None) -> Batch:
+        """Samples start .. start + count.
+
+        step: the first sample of the whole step, of which these may be a part. The batch's seed follows from it, so
+        that what is drawn at random does not depend on how a step is divided.
+        """
+        index, mirrored, eps = self.which(start, count)
+        x = self.pictures.floats(index)
+        x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+        return Batch(x, eps, self.pictures.sharp[index], start, self._seed(start if step is None else step))
+
+    def _seed(self, start: int) -> int:
+        return (self.seed * 15_485_863 + start) % 2**63
+
+    def which(self, start: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The same samples as numbers of pictures [B], whether they are mirrored [B], and noise [B, latent_dim]."""
+        index = torch.stack([self._picture(n) for n in range(start, start + count)])
+        return index, *self.chance(start, count)
+
+    def chance(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Whether the samples are mirrored [B], and their noise [B, latent_dim]."""
+        mirrored, noise = [], []
+        for n in range(start, start + count):
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + n)
+            mirrored.append(torch.rand((), generator=generator) < 0.5)
+            noise.append(torch.randn(self.latent_dim, generator=generator))
+        return torch.stack(mirrored), torch.stack(noise)
+
+    def _picture(self, n: int) -> Tensor:
+        epoch, position = divmod(n, len(self.pictures))
+        if epoch != self.epoch:
+            generator = torch.Generator().manual_seed(self.seed * 7_919 + epoch)
+            self.epoch, self.order = epoch, torch.randperm(len(self.pictures), generator=generator)
+        return self.order[position]

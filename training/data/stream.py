@@ -1,0 +1,188 @@
+"""Pictures that do not fit into memory: a folder of millions, WebDataset shards (*.tar), or a data set on the Hub.
+
+Read by the `datasets` library, which shares shards (or, of a folder, pictures) out to the processes, shuffles
+within a buffer, and knows its position, so that a run can be resumed. After a resume the buffer fills anew: the
+pictures that waited in it are not seen in that epoch.
+"""
+
+import glob
+import random
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import fsspec
+import torch
+from torch import Tensor
+
+from model.photos import PhotoError, open_photo
+from model.pixels import to_pixels, to_tensor
+
+from .folder import SUFFIXES, Batch, DataError, Pictures, Samples, has_splits, held_out
+
+FIRST = 5_000  # pictures kept in memory: for validation those that are held out, for fitting the latents the others
+BUFFER = 2_000  # encoded pictures among which the next one is drawn; at 50 KB each, 0.1 GB
+MAX_UNREADABLE = 10_000  # in a row: then nothing more is hoped for
+
+
+def open_stream(source: str):
+    """A datasets.IterableDataset with the encoded pictures in a column `image`. Raises DataError."""
+    try:
+        import datasets
+    except ImportError:
+        raise DataError("--stream needs the library datasets; install it with pip install datasets.") from None
+    folder = Path(source)
+    try:
+        if folder.is_dir() and (shards := _mixed(folder, {".tar"})):
+            stream = datasets.load_dataset("webdataset", data_files=shards, split="train", streaming=True)
+        elif folder.is_dir():
+            if not (files := _mixed(folder, SUFFIXES)):
+                raise DataError(f"The folder {source} holds neither pictures nor *.tar shards.")
+            files = {"train": files}
+            stream = datasets.load_dataset("imagefolder", data_files=files, split="train", streaming=True)
+        elif folder.exists() or source.count("/") != 1:
+            raise DataError(f"{source} is neither a folder nor the name of a data set on the Hub, user/name.")
+        else:
+            stream = datasets.load_dataset(source, split="train", streaming=True)
+        features = stream.features or {}
+        column = next((name for name, kind in features.items() if isinstance(kind, datasets.Image)), None)
+    except DataError:
+        raise
+    except Exception as error:  # the library's own, the Hub client's, the network's
+        raise DataError(f"{source} can't be streamed ({_first_line(error)}).") from None
+    if column is None:
+        raise DataError(f"{source} has no column of pictures.")
+    stream = stream.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+    return stream if column == "image" else stream.rename_column(column, "image")
+
+
+def _mixed(folder: Path, suffixes: set[str]) -> list[str]:
+    """The files under a folder, always in the same disorder: by name all dogs of a breed would come in a row."""
+    files = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    random.Random(0).shuffle(files)
+    return [glob.escape(file) for file in files]
+
+
+def unbroken(stream: Iterable[dict]) -> Iterator[dict]:
+    """The entries of a stream. Raises DataError where it breaks off: a shard cut short, a network that is gone."""
+    try:
+        yield from stream
+    except Exception as error:  # each format has its own
+        raise DataError(f"The stream broke off ({_first_line(error)}).") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200].rstrip(".") if str(error) else type(error).__name__
+
+
+def parts(source: str) -> tuple[str, str | None]:
+    """What to train on and what to measure on: the folders train and val, or the source, which is to be divided."""
+    folders = str(Path(source) / "train"), str(Path(source) / "val")
+    return folders if has_splits(source) else (source, None)
+
+
+def encoded(entry: dict) -> bytes:
+    """The file of a picture: in the shard, or where the entry says, on this disk or (hf://) on the Hub; empty if it is
+    gone."""
+    image = entry["image"]
+    if image is None:  # a row without one
+        return b""
+    if image["bytes"] is not None:
+        return image["bytes"]
+    try:
+        with fsspec.open(image["path"]) as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def first_pictures(source: str, size: int) -> tuple[Pictures, Pictures]:
+    """Of the first pictures of a stream those that are trained on, and those that are held out: in the folder val
+    where there are train and val. Raises DataError."""
+    kept, sides, skipped, (train, val) = ([], []), ([], []), [], parts(source)
+    for part in filter(None, (train, val)):
+        for entry in unbroken(open_stream(part).take(FIRST)):
+            data = encoded(entry)
+            held = part == val if val else held_out(data)
+            try:
+                photo = open_photo(data)
+                kept[held].append(to_pixels(to_tensor(photo, size)))
+                sides[held].append(min(photo.size))
+            except PhotoError as error:
+                skipped.append(f"{(entry['image'] or {}).get('path')}: {error}")
+    if not all(kept):
+        raise DataError(f"{source} holds too few readable pictures to stream; leave out --stream.")
+    first, held_back = (Pictures(torch.stack(pixels), [], torch.tensor(s)) for pixels, s in zip(kept, sides))
+    first.skipped.extend(skipped)
+    return first, held_back
+
+
+class Stream(Samples):
+    """The samples of one process out of several: pictures from a stream, the rest as in `Samples`."""
+
+    def __init__(self, source: str, size: int, latent_dim: int, seed: int, process: int, processes: int):
+        from datasets.distributed import split_dataset_by_node
+
+        super().__init__(Pictures(torch.empty(0), []), latent_dim, seed)
+        source, self.val = parts(source)
+        self.resumed = False
+        shuffled = open_stream(source).shuffle(seed=seed, buffer_size=BUFFER)
+        self.size, self.stream = size, split_dataset_by_node(shuffled, rank=process, world_size=processes)
+        self.threads, self.ahead = ThreadPoolExecutor(), None
+        self.reader = ThreadPoolExecutor(1)  # reads the next batch during a step
+        self.epoch, self.entries = 0, self._endless()
+        self.state = self.stream.state_dict()  # of the batch returned last
+
+    def resume(self, states: list[dict], process: int, processes: int) -> None:
+        """Goes on from the states of all processes; where there were more or fewer, with the next epoch."""
+        if len(states) == processes:
+            self.state = states[process]
+            self.stream.load_state_dict(self.state)
+            self.epoch, self.resumed = self.state["epoch"], True
+        else:
+            self.epoch = max(state["epoch"] for state in states) + 1
+        self.stream.set_epoch(self.epoch)
+
+    def batch(self, start: int, count: int, step: int | None = None) -> Batch:
+        """The next `count` pictures of this process, whatever `start`; mirrored and with noise by `start`."""
+        pictures, self.state = self.ahead.result() if self.ahead else self._read(count)
+        self.ahead = self.reader.submit(self._read, count)
+        mirrored, eps = self.chance(start, count)
+        x = pictures.floats(slice(None))
+        x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+        return Batch(x, eps, pictures.sharp, start, self._seed(start if step is None else step))
+
+    def _read(self, count: int) -> tuple[Pictures, dict]:
+        good: list[tuple[Tensor, int]] = []
+        failed = 0
+        while len(good) < count:
+            some = list(islice(self.entries, count - len(good)))
+            read = [p for p in self.threads.map(self._decode, some) if p is not None]
+            failed = 0 if read else failed + len(some)
+            if failed >= MAX_UNREADABLE:
+                raise DataError(f"{failed:,} pictures of the stream in a row can't be read.")
+            good += read
+        pixels, sides = zip(*good)
+        return Pictures(torch.stack(pixels), [], torch.tensor(sides)), self.stream.state_dict()
+
+    def _endless(self) -> Iterator[bytes]:
+        while True:
+            seen = 0
+            for entry in unbroken(self.stream):
+                data = encoded(entry)
+                if self.val or not held_out(data):
+                    seen += 1
+                    yield data
+            if not seen and not self.resumed:  # the rest of an epoch may all have waited in the buffer
+                raise DataError("A process found no pictures in the stream; use fewer processes or more shards.")
+            self.resumed = False
+            self.epoch += 1
+            self.stream.set_epoch(self.epoch)
+
+    def _decode(self, data: bytes) -> tuple[Tensor, int] | None:
+        try:
+            photo = open_photo(data)
+            return to_pixels(to_tensor(photo, self.size)), min(photo.size)
+        except PhotoError:
+            return None

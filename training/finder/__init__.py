@@ -1,0 +1,1 @@
+"""The head finder is trained here; model/finder.py runs it."""

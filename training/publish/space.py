@@ -1,0 +1,107 @@
+"""Put the page on a Hugging Face Space: `make space SPACE=USER/NAME`, with DRY=1 to see what would go.
+
+    python -m training.space --space USER/NAME --weights USER/MODEL@v1
+
+Only what the page needs goes up. With --weights the Space runs those, pinned to their commit and fetched when it
+is built; the embedded ones stay as what it falls back on. Free accounts get ZeroGPU, which is the default.
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import HfApi, SpaceCard, SpaceHardware
+
+from hub import FILES, PATIENCE, answer, ask, in_background, plain, probe, split
+
+from ..command import one_sentence
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ["app.py", "hub.py", "LICENSE", "NOTICE", "model", "ui", "assets", "weights"]
+ZERO_GPU = {"torch": "torch>=2.8,<2.12", "torchvision": "torchvision>=0.23,<0.27"}  # what it has drivers for
+CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"  # 0.2 GB instead of 3
+
+
+def requirements(hardware: str) -> str:
+    """requirements.txt with the torch that the hardware takes."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    if hardware.startswith("zero"):
+        lines = [ZERO_GPU.get(line.partition(">")[0], line) for line in lines] + ["spaces>=0.40  # lends the GPU"]
+    elif hardware.startswith("cpu"):
+        lines = [CPU_WHEELS, *lines]
+    return "\n".join(lines) + "\n"
+
+
+def readme(weights: str | None, hardware: str) -> str:
+    """README.md, its head saying what the Space is to be built with. weights: user/name@commit."""
+    card = SpaceCard((ROOT / "README.md").read_text())
+    card.data.suggested_hardware = hardware
+    if weights:
+        repo, commit = split(weights)
+        card.data.models = [repo]
+        card.data.preload_from_hub = [f"{repo} {','.join(FILES)} {commit}"]
+    return str(card)
+
+
+def stage(folder: Path, weights: str | None, hardware: str) -> None:
+    """Lays out in `folder` just what is uploaded."""
+    for name in NEEDED:
+        source, skip = ROOT / name, shutil.ignore_patterns("__pycache__", "*.part", "*.jsonl")
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=skip)
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "requirements.txt").write_text(requirements(hardware))
+    (folder / "README.md").write_text(readme(weights, hardware))
+
+
+def pin(name: str) -> str:
+    """user/name[@revision] -> user/name@commit, as the Hub has it now. Raises HubError, also where it is no DogVAE."""
+    repo, revision = split(name)
+    return f"{repo}@{answer(in_background(ask, repo, revision), PATIENCE, repo, revision).commit}"
+
+
+def deploy(folder: Path, space: str, weights: str | None, hardware: str) -> str:
+    """Makes the Space if it is not there, sets it up, uploads; its address."""
+    api = HfApi()
+    probe(api)
+    url = api.create_repo(space, repo_type="space", space_sdk="gradio", space_hardware=hardware, exist_ok=True)
+    if weights:
+        api.add_space_variable(space, "WEIGHTS", weights)
+    elif "WEIGHTS" in api.get_space_variables(space):  # of a deployment before this one
+        api.delete_space_variable(space, "WEIGHTS")
+    api.request_space_hardware(space, hardware)
+    where = {"repo_id": space, "repo_type": "space", "folder_path": folder}
+    api.upload_folder(**where, delete_patterns="*", commit_message="DogVAE")
+    return str(url)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--space", required=True, metavar="USER/NAME", help="made if it is not there")
+    parser.add_argument("--weights", metavar="USER/NAME[@REVISION]", help="on the Hub (default: the embedded ones)")
+    kinds = [str(kind.value) for kind in SpaceHardware]
+    parser.add_argument("--hardware", default="zero-a10g", choices=kinds, metavar="NAME", help="default: zero-a10g")
+    parser.add_argument("--dry-run", action="store_true", help="show what would go up, and send nothing")
+    args = parser.parse_args(argv)
+    with one_sentence(lambda error: plain(error, args.space)):
+        split(args.space)
+        weights = pin(args.weights) if args.weights else None
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            stage(folder, weights, args.hardware)
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            for path in files:
+                print(f"{path.stat().st_size:>12,} bytes  {path.relative_to(folder)}")
+            total = sum(path.stat().st_size for path in files)
+            print(f"{total:>12,} bytes to {args.space} on {args.hardware}, WEIGHTS={weights or ''}", flush=True)
+            if args.dry_run:
+                print(f"\nrequirements.txt:\n{requirements(args.hardware)}")
+                print("README.md:\n---\n" + SpaceCard(readme(weights, args.hardware)).data.to_yaml() + "\n---")
+            else:
+                print(f"Building: {deploy(folder, args.space, weights, args.hardware)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""What the page and the API ask of a model, in plain Python values: numbers in, picture files out."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from model.errors import PlainError
+from model.finder import Box, DogFinder, Head, crop_box
+from model.packed import packed
+from model.photos import center_crop, open_photo
+from model.pixels import to_file, to_picture, to_tensor
+from model.vae import DogVAE
+
+from .zerogpu import lent_decoder
+
+MAX_LATENT = 100.0  # no dog has a number nearly as large
+MAX_COORDINATE = 1e5  # standard deviations: what a latent that may be loaded is at most away, along a narrow direction
+GUESS = 0.05  # of a score, for a place that is shown as the likeliest where no head was found
+TURNS = (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)  # Pillow turns to the left
+
+
+class LatentError(PlainError):
+    """The latent can't be decoded; its text is one plain sentence for the visitor."""
+
+
+@dataclass
+class Reconstruction:
+    """A photo seen through the model: the square that it saw, what it made of it, and how far apart they are."""
+
+    crop: Image.Image
+    picture: Image.Image
+    z: Tensor  # [D]
+    psnr: float  # dB
+    percentile: float  # share of the training dogs that are nearer to the mean dog, 0..1
+
+
+@dataclass
+class Sight:
+    """A photo, upright, and what the finder sees in it. guess: where there might be a head, if there is none."""
+
+    photo: Image.Image
+    heads: list[Head]
+    guess: Head | None = None
+
+
+class Studio:
+    """One model and what can be done with it. Not thread-safe on purpose: call it from one thread."""
+
+    def __init__(self, vae: DogVAE, finder: DogFinder | None = None):
+        if vae.latents is None:
+            raise ValueError(f"The weights of {vae.source} have no latents.safetensors; run python -m training.fit.")
+        self.vae, self.latents, self.finder = vae, vae.latents, finder
+        self.decode, self.lent = packed(vae).decode, lent_decoder(vae)
+        self.size, self.dim = vae.config.image_size, vae.config.latent_dim
+
+    def sample(self, n: int, temperature: float, seed: int, prior: str = "fitted") -> Tensor:
+        """Random latents [n, D] (`Latents.sample`). Raises LatentError."""
+        try:
+            return self.latents.sample(n, temperature=temperature, seed=seed, prior=prior)
+        except ValueError as error:
+            raise LatentError(str(error)) from None
+
+    def draw(self, z: Tensor, decode: Callable[[Tensor], Tensor] | None = None) -> list[Image.Image]:
+        """Latents [n, D] -> n pictures, by the given decoder or by the CPU's own."""
+        return [to_picture(x) for x in (decode or self.decode)(z)]
+
+    def look(self, photo: bytes | str, turns: int = 0, find: bool = True) -> Sight:
+        """A photo file, turned clockwise by so many quarters, and the dogs' heads in it. Raises PhotoError."""
+        opened = open_photo(photo)
+        if turns % 4:
+            opened = opened.transpose(TURNS[turns % 4 - 1])
+        if not find or self.finder is None:
+            return Sight(opened, [])
+        heads = self.finder.find(opened)
+        unsure = [] if heads else self.finder.find(opened, GUESS)
+        return Sight(opened, heads, unsure[0] if unsure else None)
+
+    def cut(self, photo: Image.Image, box: Box | None) -> Image.Image:
+        """The square round a head's box as the model learned it; without a box, the middle of the photo."""
+        return center_crop(photo) if box is None else photo.crop(crop_box(photo.size, box))
+
+    def reconstruct(self, photo: bytes | str | Image.Image) -> Reconstruction:
+        """The middle square of a photo, or of a photo file as bytes or path, through the model. Raises PhotoError."""
+        crop = center_crop(photo if isinstance(photo, Image.Image) else open_photo(photo))
+        x = to_tensor(crop, self.size)[None]
+        mu, _ = self.vae.encode(x)
+        x_hat = self.decode(mu).cpu()
+        mse = (x - x_hat).square().mean().item() / 4  # [-1, 1] spans 2: this is the error on a scale of 0..1
+        psnr = 10 * math.log10(1 / max(mse, 1e-10))
+        share = self.latents.percentile(mu.cpu()).item()
+        return Reconstruction(to_picture(x[0]), to_picture(x_hat[0]), mu[0].cpu(), psnr, share)
+
+    def path(self, a: Tensor, b: Tensor, frames: int) -> Tensor:
+        """Latents [frames, D] on the way from latent a to b (both [D]).
+
+        Along the great circle in whitened space, where dogs live on a shell: a straight line would pass
+        through the grey average near the centre (White 2016, arXiv:1609.04468).
+        """
+        p, q = self.latents.coordinates(torch.stack([a, b]))
+        t = torch.linspace(0, 1, frames)[:, None]
+        omega = torch.acos(torch.cosine_similarity(p, q, dim=0).clamp(-1, 1))
+        if omega.sin() < 1e-4:
+            path = p + t * (q - p)
+        else:
+            path = (torch.sin((1 - t) * omega) * p + torch.sin(t * omega) * q) / omega.sin()
+        return self.latents.from_coordinates(path)
+
+    def to_json(self, z: Tensor) -> dict:
+        """A latent [D] as it is stored and sent."""
+        return {"format": 1, "weights": self.vae.weights_id, "z": [round(v, 5) for v in z.tolist()]}
+
+    def from_json(self, value: object) -> Tensor:
+        """The inverse of `to_json`; a bare list of D numbers is taken too. Raises LatentError."""
+        if isinstance(value, dict):
+            if value.get("format") != 1 or "z" not in value:
+                raise LatentError("This is not a DogVAE latent of format 1.")
+            if value.get("weights") not in (None, self.vae.weights_id):
+                raise LatentError("This latent was made with other weights, whose numbers mean other dogs.")
+            value = value["z"]
+        return self.numbers(value)
+
+    def at(self, c: Tensor) -> Tensor:
+        """Coordinates (`Latents.coordinates`) [n, D] -> latents [n, D] that may be stored and loaded."""
+        return self.latents.from_coordinates(c).clamp(-MAX_LATENT, MAX_LATENT)
+
+    def numbers(self, values: object, most: float = MAX_LATENT) -> Tensor:
+        """A list of D numbers from -most to most -> [D]. Raises LatentError."""
+        if not isinstance(values, list) or len(values) != self.dim:
+            count = f"{len(values)} numbers" if isinstance(values, list) else "something else"
+            raise LatentError(f"A latent is a list of {self.dim} numbers; this is {count}.")
+        if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
+            raise LatentError(f"A latent is a list of {self.dim} numbers; some entries of this one are not numbers.")
+        if not all(-most <= v <= most for v in values):  # NaN fails this too
+            raise LatentError("Some numbers of this latent are infinite, not a number, or absurdly large.")
+        return torch.tensor(values, dtype=torch.float32)
+
+
+def png(picture: Image.Image) -> bytes:
+    return to_file(picture, "PNG")
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    """For a picture that is replaced in a moment: a tenth of the bytes of a PNG."""
+    return to_file(picture, "JPEG", quality=88)

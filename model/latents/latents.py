@@ -74,7 +74,8 @@ class Latents(Basis):
             group, _, name = key.rpartition(".")
             parts.setdefault(group, {})[name] = t
         try:
-            basis = Basis.from_file(parts.pop("", {}), *(json.loads(facts.get(k, "null")) for k in ("names", "distance")))
+            names, distance = (json.loads(facts.get(key, "null")) for key in ("names", "distance"))
+            basis = Basis.from_file(parts.pop("", {}), names, distance)
             priors: dict[str, Prior] = {}
             for name, kind in FITTED.items():
                 if name in parts:

@@ -145,7 +145,7 @@ def _frame(points: Tensor, photo: Image.Image) -> Crop | None:
 
 def _read_config(path: Path) -> dict:
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         certainty = [float(v) for v in config["certainty"]]
         if config["format"] == 1 and 8 <= config["width"] <= 256 and len(certainty) == 4:
             if all(map(math.isfinite, certainty)):

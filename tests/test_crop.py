@@ -87,7 +87,7 @@ def test_the_rule_is_that_of_the_training_set(heads):
     """The pictures are frames, so of their own landmarks the frame is the whole picture."""
     off = []
     for split in ("train", "val"):
-        with open(heads / f"{split}.csv", newline="") as file:
+        with open(heads / f"{split}.csv", encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 points = [(float(row[f"{mark}_x"]), float(row[f"{mark}_y"])) for mark in ("left", "right", "nose")]
                 frame = Crop.from_landmarks(points)

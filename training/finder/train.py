@@ -196,7 +196,7 @@ def main(argv: list[str] | None = None) -> None:
 def landmarks_of(path: Path) -> dict:
     """What training.train_landmarks has noted in a metrics.json; it stays there."""
     try:
-        return {"landmarks": json.loads(path.read_text())["landmarks"]}
+        return {"landmarks": json.loads(path.read_text(encoding="utf-8"))["landmarks"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -33,7 +33,7 @@ function look(of, { box = null, whole = false } = {}) {
   }, (answer) => {
     window.dogvaePhoto = answer.crop; // for the page "How it works", which may not be there yet
     window.dispatchEvent(new CustomEvent("dogvae:photo", { detail: answer.crop }));
-    const heads = answer.heads.length, edits = "The sliders now edit";
+    const heads = answer.heads.length, edits = `${answer.hint ? `${answer.hint} ` : ""}The sliders now edit`;
     if (whole && !of.caption) return `${edits} what came of it.`;
     return heads > 1 ? `${heads} heads found: choose one. ${edits} this dog.` : `${edits} this dog.`;
   }, "Looking at the photo …", of.caption);

@@ -9,7 +9,7 @@ import warnings
 import httpx
 import pytest
 
-from tests.proxy import under
+from tests.support.proxy import under
 from tests.serving import DESKTOP, ROOT, serve, visit
 from tests.test_page import draw, message, move, picture
 from ui.scripts import VERSION, WEB

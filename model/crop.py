@@ -155,9 +155,10 @@ class Crop:
 
         Raises PhotoError as `cut` does.
         """
+        place = self.cut(photo, LIGHT)
         own = min(picture.width, max(1, math.ceil(self.side)))  # more pixels than the place has can't be seen
         picture = picture.convert("RGB").resize((own, own), Image.Resampling.LANCZOS)
-        picture = _in_the_light_of(self.cut(photo, LIGHT), picture)
+        picture = _in_the_light_of(place, picture)
         whole = _smooth(self._depth(photo.size, own) / (2 * SEAM))  # not so at the photo's edge, where cut blurred it
         seen = _edge(own, SOFT) * whole
         mask = TF.to_pil_image((255 * seen).round().to(torch.uint8)[None])

@@ -106,7 +106,7 @@ class DogFinder:
 
     def find(self, photo: Image.Image, threshold: float | None = None) -> list[Head]:
         """The heads in a PIL RGB photo with their landmarks, best first, at most 6; none below the threshold (0..1)."""
-        heads = self.find_boxes(photo, threshold)
+        heads = [h for h in self.find_boxes(photo, threshold) if Crop.around(h.box).lies_in(photo.size)]
         faces = self.landmarks.find(photo, [Crop.around(head.box) for head in heads])
         return [replace(head, landmarks=face.points, sure=face.sure) for head, face in zip(heads, faces)]
 

@@ -49,22 +49,22 @@ class LandmarkMaps(nn.Module):
 
     def __init__(self, width: int = 64):
         super().__init__()
-        self.fine = nn.Conv2d(40, width, 1)
-        self.middle = nn.Conv2d(112, width, 1)
+        self.fine = nn.Conv2d(40 * 4 + 112, width, 1)
         self.coarse = nn.Conv2d(320, width, 1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
-        self.out = nn.Conv2d(width, 3, 1)
+        self.out = nn.Conv2d(width, 3 * 4, 1)
         self.seen = nn.Linear(3 * width + 320, 1)
 
     def forward(self, stride8: Tensor, stride16: Tensor, stride32: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        h = self.middle(stride16) + F.interpolate(self.coarse(stride32), scale_factor=2.0)
-        h = F.silu(self.blocks(self.fine(stride8) + F.interpolate(h, scale_factor=2.0)))
-        maps = self.out(h).float()
+        fine = self.fine(torch.cat([F.pixel_unshuffle(stride8, 2), stride16], dim=1))
+        h = F.silu(self.blocks(fine + F.interpolate(self.coarse(stride32), scale_factor=2.0)))
+        maps = F.pixel_shuffle(self.out(h), 2).float()  # worked on at stride 16, told at stride 8
         share = maps.flatten(2).softmax(-1)  # [B, 3, cells]
         middles = (torch.arange(maps.shape[-1], device=maps.device) + 0.5) / maps.shape[-1]
         y, x = torch.meshgrid(middles, middles, indexing="ij")
         points = torch.stack([(share * x.flatten()).sum(-1), (share * y.flatten()).sum(-1)], dim=-1)
-        there = share.to(h.dtype) @ h.flatten(2).transpose(1, 2)  # [B, 3, width]: what is seen at each place
+        near = F.avg_pool2d(share.view_as(maps), 2, divisor_override=1).flatten(2)
+        there = near.to(h.dtype) @ h.flatten(2).transpose(1, 2)  # [B, 3, width]: what is seen at each place
         seen = self.seen(torch.cat([there.flatten(1), stride32.mean((2, 3)).to(h.dtype)], dim=1))
         return points, maps, seen[:, 0].float()
 

@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Callable
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,7 +30,7 @@ IN_WORDS = "a JPEG, PNG, WebP, AVIF, HEIC, GIF or TIFF photo"
 MAX_BYTES = 25_000_000
 MAX_JPEG_PIXELS = 120_000_000  # a 108-megapixel phone photo passes: a JPEG is decoded at an eighth of its size
 MAX_PIXELS = 50_000_000  # of others, and of progressive JPEGs, which are unpacked whole before they are made smaller
-MAX_WEBP_PIXELS = 25_000_000  # Pillow's reader of those that move holds a picture four times over
+MAX_HEAVY_PIXELS = 25_000_000  # of WebP, and of PNG in 16-bit colour, whose readers hold a picture more than once
 MAX_SCANS = 100  # of a progressive JPEG; cameras write about ten, and each is a pass over the whole picture
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # of a JPEG: not a byte of a scan, not a restart within one
 SCAN, END = 0xDA, 0xD9
@@ -91,7 +92,7 @@ def _read(source: str | Path | BinaryIO) -> bytes:
 def _decode_what_there_is(data: bytes) -> tuple[Stored, bool]:
     """The picture, and whether the file is whole. Raises OSError or the like where too much is missing."""
     try:
-        return _decode(data, Image.Image.load), True
+        return _decode(data, methodcaller("load")), True
     except (OSError, EOFError, SyntaxError, RuntimeError) as error:
         first, second = (
             _decode(torn.completed(data, junk), partial(torn.load_onto, junk=junk)) for junk in (False, True)
@@ -139,7 +140,8 @@ def _refuse_bombs(photo: Image.Image, data: bytes) -> None:
     """Few bytes can claim many pixels, or many passes over them: looked for before anything is decoded."""
     jpeg = photo.format == "JPEG"
     at_once = jpeg and not photo.info.get("progressive")
-    most = MAX_JPEG_PIXELS if at_once else MAX_WEBP_PIXELS if photo.format == "WEBP" else MAX_PIXELS
+    heavy = photo.format == "WEBP" or (is_png16(photo) and "RGB" in str(photo.tile))
+    most = MAX_JPEG_PIXELS if at_once else MAX_HEAVY_PIXELS if heavy else MAX_PIXELS
     if photo.width * photo.height > most:
         raise PhotoError(f"The picture has {photo.width} x {photo.height} pixels; please choose a smaller one.")
     if jpeg and scans(data) > MAX_SCANS:

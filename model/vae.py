@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .classic import ClassicDecoder, ClassicEncoder
 from .crop import FRAMES
-from .latent import Latents
+from .latents import Latents
 from .residual import ResidualDecoder, TrunkEncoder
 
 FORMAT = 1  # of config.json; a newer one is refused with a sentence

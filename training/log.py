@@ -38,8 +38,8 @@ class Log:
         trainer = self.trainer
         rate = (trainer.images - self.images) / (time.monotonic() - self.at)
         line: dict = {"images": trainer.images, "minutes": round(trainer.minutes, 3)}
-        line |= {"images_per_second": round(rate, 2), "phase": trainer.phase.name}
-        line |= {"processes": trainer.accelerator.num_processes}
+        line |= {"images_per_second": round(rate, 2)}
+        line |= {"phase": trainer.phase.name, "processes": trainer.accelerator.num_processes}
         line |= {"lr": trainer.phase.learning_rate(), "loss": loss, "skipped_steps": trainer.skipped_steps}
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -330,7 +330,7 @@ class Trainer:
     def finish(self) -> None:
         """Fits the latents on all training pictures and leaves a folder that `load` takes."""
         print("Fitting the latents ...")
-        vae = load(self.out, device=str(self.accelerator.device))
+        vae = load(self.out, device=str(self.accelerator.device), latents=False)
         vae.latents = fit_latents(vae, self.upright)
         vae.latents.save(self.out / "latents.safetensors")
         save_loss_curve(self.out / "log.jsonl", self.out / "loss.png")

@@ -58,8 +58,6 @@ class Studio:
     """One model and what can be done with it. Not thread-safe on purpose: call it from one thread."""
 
     def __init__(self, vae: DogVAE, finder: DogFinder | None = None):
-        if vae.latents is None:
-            raise ValueError(f"The weights of {vae.source} have no latents.safetensors; run python -m training.fit.")
         self.vae, self.latents, self.finder = vae, vae.latents, finder
         self.decode, self.lent = packed(vae).decode, lent_decoder(vae)
         self.size, self.dim = vae.config.image_size, vae.config.latent_dim

@@ -62,7 +62,7 @@ class FaceViews:
 def read_upright(heads: Path, split: str) -> list[Pose]:
     """The heads of DATA/heads/<split>, landmarks and all. Raises DataError."""
     try:
-        with open(heads / f"{split}.csv", newline="", encoding="utf-8") as file:
+        with open(heads / f"{split}.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         names = [(f"{mark}_x", f"{mark}_y") for mark in ("left", "right", "nose")]
         points = [as_points((float(row[x]), float(row[y])) for x, y in names) for row in rows]
@@ -82,7 +82,7 @@ def read_photos(data: Path, split: str) -> list[Pose]:
     """The heads in the photos of a split of DATA/photos.csv, and a square of each photo without. Raises DataError."""
     labels = {photo.path: photo for photo in read_labels(data, split)}
     try:
-        with open(data / "photos.csv", newline="", encoding="utf-8") as file:
+        with open(data / "photos.csv", encoding="utf-8", newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["split"] == split]
         marks = {data / "photos" / row["file"]: json.loads(row.get("landmarks") or "[]") for row in rows}
         poses = []

@@ -96,7 +96,8 @@ def view_of(photo: Image.Image, boxes: list[Box], behind: Image.Image, rng: rand
     matrix = (cos, sin, cx - cos * at[0] - sin * at[1], -sin, cos, cy + sin * at[0] - cos * at[1])
     canvas = _background(behind, rng) if rng.random() < 0.5 else Image.new("RGB", (SIZE, SIZE), GREY)
     shape = Image.new("L", small.size, 255)
-    seen, mask = (p.transform((SIZE, SIZE), Image.Transform.AFFINE, matrix, resample=2) for p in (small, shape))
+    how = (SIZE, SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+    seen, mask = (picture.transform(*how) for picture in (small, shape))
     canvas.paste(seen, mask=mask)
 
     heads = []

@@ -28,6 +28,8 @@ from model import DogFinder, load
 from ui.api import build_api
 from ui.lesson import build_lesson
 from ui.pad import build_pad
+from ui.page import HANDLERS, Page
+from ui.scripts import ROUTE, preloads
 from ui.studio import Studio
 from ui.worker import Worker
 
@@ -81,7 +83,7 @@ def build_page(worker: Worker) -> gr.Blocks:
     studios["dogvae"] = studio
     examples = sorted((HERE / "assets").glob("dog-*.png"))
     # Files that API clients upload live in Gradio's cache: looked for every 10 minutes, deleted at the age of 50.
-    with gr.Blocks(title=TITLE, delete_cache=(600, 3000)) as app:
+    with Page(title=TITLE, delete_cache=(600, 3000)) as app:
         gr.Markdown(INTRO)
         with gr.Tabs():
             with gr.Tab("Draw a dog"):
@@ -95,10 +97,10 @@ def build_page(worker: Worker) -> gr.Blocks:
 
 
 class Zipped(GZipMiddleware):
-    """Compresses the page itself; Gradio compresses only files whose name has an ending."""
+    """Compresses the page itself and its scripts; of the rest, Gradio compresses what is worth it."""
 
     async def __call__(self, scope, receive, send):
-        whole = scope["type"] == "http" and scope["path"] in ("/", "/config")
+        whole = scope["type"] == "http" and (scope["path"] in ("/", "/config") or "/web/" in scope["path"])
         await (super().__call__ if whole else self.app)(scope, receive, send)
 
 
@@ -116,11 +118,16 @@ def main() -> None:
         max_file_size="25mb",
         ssr_mode=False,
         mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
-        app_kwargs={"middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped)]},
+        app_kwargs={
+            "routes": [ROUTE],
+            "middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped)],
+            "exception_handlers": HANDLERS,
+        },
         state_session_capacity=100,  # nothing is kept in sessions, yet each takes 80 kB, and Gradio would hold 10,000
         run_history=False,
         footer_links=["api"],
         css=CSS,
+        head=preloads(),
         theme=theme(),
     )
 

@@ -19,12 +19,14 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from model import PRESETS, DogFinder, DogVAE, WeightsError, load, open_photo
+from model import PRESETS, DogFinder, DogVAE, load, open_photo
 from model.files import write_whole
 from model.packed import packed
 from model.pretrained import save
-from training.run import Run
-from training.train import parse as parse_training
+from training.command import one_sentence, unwritten
+from training.config import TrainConfig
+from training.tables import table
+from training.trainer import Trainer
 
 from .support.machine import DEVICE, machine
 from .support.memory import FORGET
@@ -54,13 +56,13 @@ def matmul_peak(dtype: torch.dtype) -> float:
 
 def latency(call, times: int) -> dict:
     """Milliseconds of a call: median and 95th percentile, after a warm-up."""
-    milliseconds = []
-    for i in range(times + 10):
+    milliseconds, warm = [], min(10, times)
+    for i in range(times + warm):
         synchronize()
         began = time.perf_counter()
         call()
         synchronize()
-        if i >= 10:
+        if i >= warm:
             milliseconds.append((time.perf_counter() - began) * 1e3)
     return {"median_ms": statistics.median(milliseconds), "p95_ms": statistics.quantiles(milliseconds, n=20)[-1]}
 
@@ -90,8 +92,7 @@ def training(preset: str, seconds: float, peak: float) -> dict:
         for i in range(8):
             noise = torch.randint(0, 256, (side, side, 3), dtype=torch.uint8)
             Image.fromarray(noise.numpy()).save(f"{folder}/{i}.png")
-        arguments = ["--preset", preset, "--data", folder, "--out", folder, "--images", "10000000"]
-        run = Run(parse_training(arguments))
+        run = Trainer(TrainConfig(data=folder, out=folder, preset=preset, images=10_000_000))
     run.step()
     with FlopCounterMode(display=False) as counter:
         run.step()
@@ -169,28 +170,30 @@ def resident_megabytes(folders: list[Path]) -> float:
     return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
-def bench(times: int, seconds: float) -> dict:
+def bench(presets: list[str], times: int, seconds: float) -> dict:
     """Everything that --json holds."""
     result: dict = {"machine": machine()}
     peaks = {str(d).removeprefix("torch."): matmul_peak(d) for d in (torch.float32, torch.bfloat16)}
     result |= {"matmul_peak_gflops": peaks, "inference": {}, "training": {}}
     with tempfile.TemporaryDirectory() as fresh:
         folders = []
-        for preset, config in PRESETS.items():
+        for preset in presets:
             folder, origin = ROOT / "weights" / preset, f"weights/{preset}"
             if not (folder / "model.safetensors").is_file():
                 folder, origin = Path(fresh) / preset, "freshly initialised"
-                save(DogVAE(config), folder)
+                save(DogVAE(PRESETS[preset]), folder)
             folders.append(folder)
             result["inference"][preset] = inference(folder, origin, times)
-        result["resident_mb"] = {"dogvae": resident_megabytes(folders[:1]), "all presets": resident_megabytes(folders)}
+        result["resident_mb"] = {presets[0]: resident_megabytes(folders[:1])}
+        if len(presets) > 1:
+            result["resident_mb"] |= {"all presets": resident_megabytes(folders)}
     result["photos"] = photos(times)
-    for preset in TRAINED:
+    for preset in [preset for preset in presets if preset in TRAINED]:
         result["training"][preset] = training(preset, seconds, peaks["bfloat16"])
     return result
 
 
-def table(result: dict) -> str:
+def report(result: dict) -> str:
     """The same as Markdown."""
     about, peaks, memory = result["machine"], result["matmul_peak_gflops"], result["resident_mb"]
     gpu = f", {about['gpu']}" if about["gpu"] else ""
@@ -199,20 +202,10 @@ def table(result: dict) -> str:
         f"load {about['load']}; matrix multiply at best {peaks['float32']:.0f} GFLOP/s float32, "
         f"{peaks['bfloat16']:.0f} bfloat16.",
         "",
-        "| one picture at a time | weights | precision | decode, median (p95) ms | encode, median (p95) ms |",
-        "| --- | --- | --- | ---: | ---: |",
-    ]
-    for preset, r in result["inference"].items():
-        decode, encode = (f"{r[k]['median_ms']:.1f} ({r[k]['p95_ms']:.1f})" for k in ("decode", "encode"))
-        lines.append(f"| {preset} | {r['weights']} | {r['dtype']} | {decode} | {encode} |")
-    lines += [
+        *inference_table(result["inference"]),
         "",
-        "| training | batch | precision | images a second | GFLOP an image | GFLOP/s | share of bf16 peak |",
-        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+        *training_table(result["training"]),
     ]
-    for preset, r in result["training"].items():
-        rate = f"{r['images_per_second']:.1f} | {r['gflop_per_image']:.2f} | {r['gflop_per_second']:.0f}"
-        lines.append(f"| {preset} | {r['batch']} | {r['precision']} | {rate} | {r['share_of_bf16_peak']:.0%} |")
     photo = result["photos"]
     peak = photo["peak_mb_above_idle"]
     whole, decoded, found = (f"{photo[k]['median_ms']:.0f} ms" for k in ("bytes_to_crop", "decode", "find"))
@@ -225,24 +218,39 @@ def table(result: dict) -> str:
     return "\n".join([*lines, "", f"Resident memory of a process that has loaded and used: {written}."])
 
 
+def inference_table(measured: dict) -> list[str]:
+    columns = ["one picture at a time", "weights", "precision", "decode, median (p95) ms", "encode, median (p95) ms"]
+    rows = []
+    for preset, r in measured.items():
+        times = (f"{r[k]['median_ms']:.1f} ({r[k]['p95_ms']:.1f})" for k in ("decode", "encode"))
+        rows.append([preset, r["weights"], r["dtype"], *times])
+    return table(columns, rows)
+
+
+def training_table(measured: dict) -> list[str]:
+    columns = ["training", "batch", "precision", "images a second", "GFLOP an image", "GFLOP/s", "share of bf16 peak"]
+    rows = []
+    for preset, r in measured.items():
+        rate = [f"{r['images_per_second']:.1f}", f"{r['gflop_per_image']:.2f}", f"{r['gflop_per_second']:.0f}"]
+        rows.append([preset, str(r["batch"]), r["precision"], *rate, f"{r['share_of_bf16_peak']:.0%}"])
+    return table(columns, rows)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
+    parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=list(PRESETS), help="default: all")
     parser.add_argument("--times", type=int, default=50, help="calls that each latency is the median of (default 50)")
     parser.add_argument("--seconds", type=float, default=15, help="of training steps for each preset (default 15)")
     args = parser.parse_args(argv)
     if args.times < 2:
         parser.error("--times is at least 2.")
-    try:
-        result = bench(args.times, args.seconds)
-        print(table(result))
+    with one_sentence(unwritten("The numbers")):
+        result = bench(args.presets, args.times, args.seconds)
+        print(report(result))
         if args.json:
             args.json.parent.mkdir(parents=True, exist_ok=True)
             write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())
-    except (WeightsError, RuntimeError) as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"The numbers could not be written ({error}).")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,10 @@ from pathlib import Path
 import httpx
 import psutil
 
+from model.errors import PlainError
 from model.files import write_whole
+from training.command import one_sentence, unwritten
+from training.tables import table
 
 from .support.machine import machine
 from .support.servers import ROOT, find_browser, free_port, serving
@@ -172,11 +175,11 @@ def first_load(browser, url: str) -> dict:
 
 
 def bench_page(moves: int, drag_seconds: float, crowd_seconds: float) -> dict:
-    """Everything that is printed. Raises RuntimeError with a sentence where there is no browser."""
+    """Everything that is printed. Raises PlainError where there is no browser."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise RuntimeError("The page is measured in a browser: pip install -r tests/requirements.txt first.") from None
+        raise PlainError("The page is measured in a browser: pip install -r tests/requirements.txt first.") from None
     ports, here = [free_port(), free_port()], "http://127.0.0.1"
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
@@ -195,17 +198,16 @@ def bench_page(moves: int, drag_seconds: float, crowd_seconds: float) -> dict:
 
 def page_table(result: dict) -> str:
     """The same as Markdown."""
-    lines = [
-        "| page | input to painted picture, median (p95) ms | pictures a second, dragging | age ms | last one right |",
-        "| --- | ---: | ---: | ---: | --- |",
-    ]
+    columns = ["page", "input to painted picture, median (p95) ms", "pictures a second, dragging", "age ms"]
     names = {"pad": "DogVAE", "slow": "DogVAE, 150 ms round trip added", "stock": "gr.Slider -> gr.Image, same model"}
     yes = {True: "yes", False: "NO", None: ""}
+    rows = []
     for key, name in names.items():
         r = result[key]
         age = "" if r["median_age_ms"] is None else f"{r['median_age_ms']:.0f}"
-        row = [name, f"{r['median_ms']:.0f} ({r['p95_ms']:.0f})", f"{r['pictures_per_second']:.1f}", age]
-        lines.append(f"| {' | '.join(row)} | {yes[r.get('last_one_right')]} |")
+        time = f"{r['median_ms']:.0f} ({r['p95_ms']:.0f})"
+        rows.append([name, time, f"{r['pictures_per_second']:.1f}", age, yes[r.get("last_one_right")]])
+    lines = table([*columns, "last one right"], rows)
     load, many = result["load"], result["crowd"]
     lines += [
         "",
@@ -230,16 +232,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.moves < 2:
         parser.error("--moves is at least 2.")
-    try:
+    with one_sentence(unwritten("The numbers")):
         result = {"machine": machine()} | bench_page(args.moves, args.drag, args.crowd)
         print(page_table(result))
         if args.json:
             args.json.parent.mkdir(parents=True, exist_ok=True)
             write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())
-    except RuntimeError as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"The numbers could not be written ({error}).")
 
 
 if __name__ == "__main__":

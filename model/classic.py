@@ -44,3 +44,7 @@ class ClassicDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         h = self.stem(z).unflatten(1, (CHANNELS[-1], SIDE, SIDE))
         return self.to_rgb(self.convs(h))
+
+    def both(self, z: Tensor) -> tuple[None, Tensor]:
+        """As `ResidualDecoder.both`: it draws once only."""
+        return None, self(z)

@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
+from functools import partial
 from operator import methodcaller
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,7 @@ import torch
 from PIL import Image, ImageChops, ImageCms, JpegImagePlugin
 from torchvision.io import ImageReadMode, decode_webp
 
+from .errors import PlainError
 from .formats import torn
 from .formats.ifd import orientation
 from .formats.png16 import is_png16, read_png16
@@ -45,7 +47,7 @@ TURNS = {
 }
 
 
-class PhotoError(ValueError):
+class PhotoError(PlainError):
     """What was given is not a photo that can be used; its text is one plain sentence for the visitor."""
 
 
@@ -95,8 +97,7 @@ def _decode_what_there_is(data: bytes) -> tuple[Stored, bool]:
         raise
     except Exception as error:  # each reader has its own for a file that ends too early
         first, second = (
-            _decode(torn.completed(data, junk), lambda photo, junk=junk: torn.load_onto(photo, junk))
-            for junk in (False, True)
+            _decode(torn.completed(data, junk), partial(torn.load_onto, junk=junk)) for junk in (False, True)
         )
         if torn.missing(first.colours, second.colours) > torn.MISSING:
             raise error
@@ -115,7 +116,7 @@ def _decode(data: bytes, load: Callable[[Image.Image], object]) -> Stored:
     profile = photo.info.get("icc_profile")
     if is_png16(photo):
         colours, alpha = read_png16(photo, data, load)
-    elif photo.format == "WEBP" and not photo.is_animated:
+    elif photo.format == "WEBP" and not getattr(photo, "is_animated", False):
         colours, alpha = _split(_still_webp(data))
     else:
         photo.draft("RGB", (1024, 1024))  # a JPEG is decoded at 1/2 to 1/8: all that a crop can use
@@ -231,7 +232,7 @@ def _in_srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
                 colours = colours.convert(meant)
             if meant == colours.mode:
                 srgb = ImageCms.createProfile("sRGB")
-                return ImageCms.profileToProfile(colours, source, srgb, outputMode="RGB")
+                return ImageCms.profileToProfile(colours, source, srgb, outputMode="RGB") or colours
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a broken profile: the colours as they stand are the best guess
     return colours.convert("RGB")

@@ -12,12 +12,13 @@ from safetensors.torch import save as to_bytes
 
 from hub import HubError, fetch, sha256
 
+from .errors import PlainError
 from .files import write_whole
 from .latent import Latents
 from .vae import Config, DogVAE
 
 
-class WeightsError(ValueError):
+class WeightsError(PlainError):
     """The weights can't be used; its text is one plain sentence that says why and what to do."""
 
 
@@ -30,9 +31,9 @@ def load(name: str | Path, device: str = "auto", asked: Future | None = None) ->
     Raises WeightsError with one plain sentence. Nothing but safetensors is ever read.
     """
     vae = read(name, asked).eval().requires_grad_(False)
-    device = _auto_device() if device == "auto" else torch.device(device)
-    dtype = torch.bfloat16 if device.type == "cpu" and cpu_has_bfloat16() else torch.float32
-    return vae.to(device, dtype, memory_format=torch.channels_last)
+    target = _auto_device() if device == "auto" else torch.device(device)
+    dtype = torch.bfloat16 if target.type == "cpu" and cpu_has_bfloat16() else torch.float32
+    return vae.to(target, dtype, memory_format=torch.channels_last)
 
 
 def read(name: str | Path, asked: Future | None = None) -> DogVAE:
@@ -90,7 +91,7 @@ def _auto_device() -> torch.device:
 
 def _read_config(path: Path) -> Config:
     try:
-        return Config.from_json(json.loads(path.read_text()))
+        return Config.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise WeightsError(f"{path.parent} has no config.json, so it is not a folder of DogVAE weights.") from None
     except (OSError, json.JSONDecodeError, UnicodeDecodeError):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .trunk import LITE0, EfficientNetLite
+from .trunk import LITE0, LITE0_CHANNELS, EfficientNetLite
 
 
 class ResidualBlock(nn.Module):
@@ -32,23 +32,25 @@ class ResidualBlock(nn.Module):
 
 
 class TrunkEncoder(nn.Module):
-    """x [B, 3, S, S] -> [B, outputs], S a multiple of 32.
+    """x [B, 3, S, S] -> [B, outputs], S (`size`) a multiple of 32.
 
     The trunk's features at strides 4 to 32 meet at stride 16: finer maps are folded into channels, so
-    that no position is lost, and the coarsest is enlarged.
+    that no position is lost, and the coarsest is enlarged. Larger pictures are shrunk to S first.
     """
 
-    def __init__(self, image_size: int, outputs: int, width: int):
+    def __init__(self, size: int, outputs: int, width: int):
         super().__init__()
+        self.size = size
         self.trunk = EfficientNetLite(**LITE0)
-        folded = 24 * 16 + 40 * 4 + 112 + 320
+        _, *channels = LITE0_CHANNELS
+        folded = sum(c * fold for c, fold in zip(channels, (16, 4, 1, 1)))
         self.squeeze = nn.Conv2d(folded, width, 1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         self.narrow = nn.Conv2d(width, width // 4, 1)
-        self.head = nn.Linear(width // 4 * (image_size // 16) ** 2, outputs)
+        self.head = nn.Linear(width // 4 * (size // 16) ** 2, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.from_features(self.trunk(x))
+        return self.from_features(self.trunk(shrink(x, self.size)))
 
     def from_features(self, features: list[Tensor]) -> Tensor:
         """The same, from features that the perceptual loss has computed already."""
@@ -66,31 +68,51 @@ class TrunkEncoder(nn.Module):
         return self.head(F.silu(h).flatten(1))
 
 
+def shrink(x: Tensor, size: int) -> Tensor:
+    """Pictures [B, 3, S, S] -> [B, 3, size, size] by averaging, S a multiple of size."""
+    factor = x.shape[-1] // size
+    return x if factor == 1 else F.avg_pool2d(x, factor)
+
+
 class ResidualDecoder(nn.Module):
     """z [B, latent_dim] -> [B, 3, S, S], unbounded; vae.decode clamps it.
 
-    widths: channels at S/32, S/16, S/8, S/4 and S/2; blocks: residual blocks at each.
+    widths: channels of its L levels, at S / 2^L (L = 6 for 256 px: 4 px) .. S / 2; blocks: residual blocks at each.
+    draws_half: the last level but one draws a picture of half the size, and the last level what is finer, which is
+    added to it enlarged (the skip generator of StyleGAN2: Karras et al. 2020, arXiv:1912.04958).
     """
 
-    def __init__(self, image_size: int, latent_dim: int, widths: tuple[int, ...], blocks: tuple[int, ...]):
+    def __init__(
+        self, image_size: int, latent_dim: int, widths: tuple[int, ...], blocks: tuple[int, ...], draws_half: bool
+    ):
         super().__init__()
-        self.side = image_size // 32
+        self.side = image_size // 2 ** len(widths)
         self.stem = nn.Linear(latent_dim, widths[0] * self.side**2)
         self.blocks = nn.ModuleList()
         self.grow = nn.ModuleList()
         for i, width in enumerate(widths):
-            norm = i < 3  # at S/4 and S/2 GroupNorm took a third of a training step, and is not missed
+            norm = i < 3  # of larger maps GroupNorm took a third of a training step, and is not missed
             self.blocks.append(nn.ModuleList(ResidualBlock(width, latent_dim, norm) for _ in range(blocks[i])))
             if i + 1 < len(widths):  # the channels shrink before the picture grows: a 1x1 costs little there
                 self.grow.append(nn.Conv2d(width, widths[i + 1], 1))
         self.to_rgb = nn.Conv2d(widths[-1], 3 * 4, 3, padding=1)
+        self.to_half = nn.Conv2d(widths[-2], 3 * 4, 3, padding=1) if draws_half else None
 
     def forward(self, z: Tensor) -> Tensor:
-        h = self.stem(z).unflatten(1, (-1, self.side, self.side))
+        return self.both(z)[1]
+
+    def both(self, z: Tensor) -> tuple[Tensor | None, Tensor]:
+        """z -> the picture of half the size [B, 3, S/2, S/2] (None unless draws_half), and the whole one."""
+        half, h = None, self.stem(z).unflatten(1, (-1, self.side, self.side))
         h = h.contiguous(memory_format=torch.channels_last)
         for i, level in enumerate(self.blocks):
-            for block in level:
+            for block in level.children():
                 h = block(h, z)
+            if self.to_half is not None and i == len(self.grow) - 1:
+                half = F.pixel_shuffle(self.to_half(F.silu(h)), 2)
             if i < len(self.grow):
                 h = F.interpolate(self.grow[i](h), scale_factor=2.0)
-        return F.pixel_shuffle(self.to_rgb(F.silu(h)), 2)
+        x = F.pixel_shuffle(self.to_rgb(F.silu(h)), 2)
+        if half is not None:
+            x = x + F.interpolate(half, scale_factor=2.0, mode="bilinear")
+        return half, x

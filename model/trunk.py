@@ -15,6 +15,7 @@ TAPS = (0, 1, 2, 4, 6)  # the last stages at strides 2, 4, 8, 16 and 32
 
 LITE0 = {"channels": (16, 24, 40, 80, 112, 192, 320), "repeats": (1, 2, 2, 3, 3, 4, 1)}
 LITE2 = {"channels": (16, 24, 48, 88, 120, 208, 352), "repeats": (1, 3, 3, 4, 4, 5, 1)}
+LITE0_CHANNELS = tuple(LITE0["channels"][stage] for stage in TAPS)  # 16, 24, 40, 112 and 320, of its five feature maps
 
 
 class SameConv(nn.Conv2d):
@@ -60,7 +61,7 @@ class EfficientNetLite(nn.Module):
     """The convolutional part of EfficientNet-Lite.
 
     forward: x [B, 3, S, S] in [-1, 1] -> five feature maps, at strides 2, 4, 8, 16 and 32
-    (for lite0: 16, 24, 40, 112 and 320 channels).
+    (with LITE0_CHANNELS channels, for lite0).
     """
 
     def __init__(self, channels: tuple[int, ...], repeats: tuple[int, ...]):

@@ -4,11 +4,13 @@ Kingma & Welling 2013, arXiv:1312.6114. One class for all presets; `Config` says
 """
 
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .classic import ClassicDecoder, ClassicEncoder
+from .crop import FRAMES
 from .latent import Latents
 from .residual import ResidualDecoder, TrunkEncoder
 
@@ -22,31 +24,49 @@ class Config:
 
     preset: str = "dogvae"
     network: str = "residual"  # or "classic", the seed's
-    image_size: int = 128  # pixels a side; residual: a multiple of 32, classic: 127
+    image_size: int = 256  # pixels a side; residual: a multiple of 32, classic: 127
     latent_dim: int = 256
     variational: bool = True  # False: a plain autoencoder, encode returns no logvar
-    encoder_width: int = 256  # residual only, as are the next two
-    decoder_widths: tuple[int, ...] = (320, 384, 256, 128, 64)  # channels at 1/32 .. 1/2 of the picture
-    decoder_blocks: tuple[int, ...] = (1, 1, 2, 2, 1)
+    encoder_width: int = 256  # residual only, as are the next four
+    encoder_size: int = 128  # pixels a side of what the encoder reads: the picture, shrunk by a whole number
+    decoder_widths: tuple[int, ...] = (320, 384, 256, 96, 48, 32)  # channels at 4, 8 .. 128 px of a picture of 256
+    decoder_blocks: tuple[int, ...] = (1, 1, 2, 2, 1, 0)
+    draws_half: bool = True  # the decoder can stop at a picture of half the size
+    frame: str = "eyes"  # how the pictures that it learned were cut out of photos (model/crop.py): "eyes" or "box"
     format: int = FORMAT
     version: str = field(default=VERSION, compare=False)  # of the code that trained it; for people to read
 
     def __post_init__(self):
         if self.network not in ("residual", "classic"):
             raise ValueError(f"The network {self.network!r} is unknown; use 'residual' or 'classic'.")
+        if self.frame not in FRAMES:
+            raise ValueError(f"The frame {self.frame!r} is unknown; use 'eyes' or 'box'.")
         if self.network == "classic" and self.image_size != 127:
             raise ValueError("The classic network works on pictures of 127 pixels only.")
-        if self.network == "residual" and self.image_size % 32:
-            raise ValueError("The residual network needs an image_size that is a multiple of 32.")
         widths = (self.encoder_width, *self.decoder_widths)
-        if not all(type(n) is int and 0 < n <= 1024 for n in (self.image_size, self.latent_dim, *widths)):
+        sizes = (self.image_size, self.encoder_size, self.latent_dim, *widths)
+        if not all(type(n) is int and 0 < n <= 1024 for n in sizes):
             raise ValueError("The sizes and widths in the config are whole numbers from 1 to 1024.")
         if not all(type(n) is int and 0 <= n <= 8 for n in self.decoder_blocks):
             raise ValueError("The decoder_blocks in the config are whole numbers from 0 to 8.")
         if not isinstance(self.version, str):
             raise ValueError("The version in the config is a text.")
-        if len(self.decoder_widths) != 5 or len(self.decoder_blocks) != 5 or any(width % 8 for width in widths):
-            raise ValueError("The residual network has 5 decoder_widths, multiples of 8, and 5 decoder_blocks.")
+        if self.network == "residual":
+            self._check_residual(widths)
+
+    def _check_residual(self, widths: tuple[int, ...]) -> None:
+        levels = len(self.decoder_widths)
+        if not 5 <= levels <= 8 or len(self.decoder_blocks) != levels or any(width % 8 for width in widths):
+            raise ValueError(
+                "The residual network has 5 to 8 decoder_widths, multiples of 8, and as many decoder_blocks."
+            )
+        if self.encoder_size % 32 or self.image_size % 2**levels:
+            raise ValueError(
+                f"The residual network of {levels} levels needs an image_size that is a multiple of {2**levels}, "
+                "and an encoder_size that is a multiple of 32."
+            )
+        if self.image_size % self.encoder_size:
+            raise ValueError("The image_size in the config is a multiple of its encoder_size.")
 
     def to_json(self) -> dict:
         return asdict(self)
@@ -60,8 +80,11 @@ class Config:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"The config has unknown entries: {', '.join(unknown)}.")
-        values = {"version": "0.0"} | values  # of weights from before it was noted
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        old = {"encoder_size": values.get("image_size"), "draws_half": False, "frame": "box"}  # what 0.1 made
+        values = old | values
+        values = {"version": "0.0"} | values  # before it was noted
+        entries: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**entries)
 
 
 PRESETS = {
@@ -78,13 +101,15 @@ class DogVAE(nn.Module):
         super().__init__()
         self.config = config
         outputs = config.latent_dim * (2 if config.variational else 1)
+        self.encoder: ClassicEncoder | TrunkEncoder
+        self.decoder: ClassicDecoder | ResidualDecoder
         if config.network == "classic":
             self.encoder = ClassicEncoder(config.latent_dim, outputs)
             self.decoder = ClassicDecoder(config.latent_dim)
         else:
-            self.encoder = TrunkEncoder(config.image_size, outputs, config.encoder_width)
+            self.encoder = TrunkEncoder(config.encoder_size, outputs, config.encoder_width)
             self.decoder = ResidualDecoder(
-                config.image_size, config.latent_dim, config.decoder_widths, config.decoder_blocks
+                config.image_size, config.latent_dim, config.decoder_widths, config.decoder_blocks, config.draws_half
             )
         self.latents: Latents | None = None  # filled by load() and by training.fit
         self.source = "freshly initialised"
@@ -106,15 +131,21 @@ class DogVAE(nn.Module):
         return mu, logvar.clamp(-20, 10)
 
     def forward(self, x: Tensor, eps: Tensor, features: list[Tensor] | None = None):
-        """Training's way through: x_hat unclamped, mu, logvar (None for an autoencoder).
+        """Training's way through: x_hat unclamped, mu, logvar (None for an autoencoder), and the decoder's picture of
+        half the size (None where it draws none).
 
         eps [B, latent_dim]: the noise of the draw z = mu + sigma * eps, through which gradients pass.
         features: the trunk's features of x, where the loss has computed them already.
         """
-        outputs = self.encoder(x) if features is None else self.encoder.from_features(features)
+        if features is None:
+            outputs = self.encoder(x)
+        else:
+            assert isinstance(self.encoder, TrunkEncoder)
+            outputs = self.encoder.from_features(features)
         mu, logvar = self.split(outputs.float())
         z = reparametrize(mu, logvar, eps)
-        return self.decoder(z), mu, logvar
+        half, x_hat = self.decoder.both(z)
+        return x_hat, mu, logvar, half
 
     @torch.inference_mode()
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -13,7 +13,7 @@ from tests.support.hub_client import env, hub, loopback, pushed, run, weights  #
 from tests.support.running import arguments, finished, phases, start
 from tests.support.serving import browser, desktop, page, server  # noqa: F401
 from tests.support.tiny import ROOT, TINY_PRESETS, TINY_RECIPE, draw_folder
-from training.recipe import RECIPES
+from training.config import RECIPES
 
 
 @pytest.fixture(scope="session")

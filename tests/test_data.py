@@ -85,29 +85,29 @@ def which(x: torch.Tensor) -> list[int]:
 
 
 def test_each_epoch_shows_each_picture_once_in_another_order():
-    epochs = [which(samples().batch(start, 10)[0]) for start in (0, 10, 20)]
+    epochs = [which(samples().batch(start, 10).x) for start in (0, 10, 20)]
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
 
 
 def test_a_sample_does_not_depend_on_how_it_is_batched():
-    x, eps = samples().batch(0, 40)
+    whole = samples().batch(0, 40)
     mixed = samples()
     mixed.batch(33, 7)  # out of order, and back
     parts = [mixed.batch(start, count) for start, count in ((0, 7), (7, 16), (23, 1), (24, 16))]
-    assert torch.equal(torch.cat([part for part, _ in parts]), x)
-    assert torch.equal(torch.cat([part for _, part in parts]), eps)
+    assert torch.equal(torch.cat([part.x for part in parts]), whole.x)
+    assert torch.equal(torch.cat([part.eps for part in parts]), whole.eps)
+    assert mixed.batch(24, 8, step=8).seed == mixed.batch(8, 16).seed != whole.seed, "that of the whole step"
 
 
 def test_the_seed_decides():
-    x, eps = samples(1).batch(0, 10)
-    same, other = samples(1).batch(0, 10), samples(2).batch(0, 10)
-    assert torch.equal(x, same[0]) and torch.equal(eps, same[1])
-    assert not torch.equal(x, other[0]) and not torch.equal(eps, other[1])
+    one, same, other = (samples(seed).batch(0, 10) for seed in (1, 1, 2))
+    assert torch.equal(one.x, same.x) and torch.equal(one.eps, same.eps) and one.seed == same.seed
+    assert not torch.equal(one.x, other.x) and not torch.equal(one.eps, other.eps) and one.seed != other.seed
 
 
 def test_half_the_samples_are_mirrored():
-    x, _ = samples().batch(0, 1000)
+    x = samples().batch(0, 1000).x
     mirrored = (x[:, 0, 0, 0] < x[:, 0, 0, 3]).float()
     assert 0.4 < mirrored.mean() < 0.6
     flips_of_one = [mirrored[i].item() for i, picture in enumerate(which(x)) if picture == 3]
@@ -116,8 +116,20 @@ def test_half_the_samples_are_mirrored():
 
 def test_the_noise_is_normal():
     """The seed of this project drew it uniform."""
-    _, eps = samples().batch(0, 3000)
+    eps = samples().batch(0, 3000).eps
     assert eps.mean().abs() < 0.03 and (eps.std() - 1).abs() < 0.03
     assert (eps.pow(4).mean() - 3).abs() < 0.3  # uniform: 1.8
     assert eps.max() > 3
     assert torch.corrcoef(eps.T).fill_diagonal_(0).abs().max() < 0.1
+
+
+def test_what_is_an_enlargement_is_known_by_the_table_beside_the_folder_or_by_the_file(tmp_path):
+    draw_folder(tmp_path / "train", 3)  # of 64 pixels
+    draw_dog(3, size=20).save(tmp_path / "train" / "dog003.png")
+    assert load_pictures(tmp_path / "train", 32).sharp.tolist() == [True, True, True, False]
+    (tmp_path / "train.csv").write_text("file,side\ndog000.jpg,12\ndog001.png,90\n", encoding="utf-8")
+    pictures = load_pictures(tmp_path / "train", 32)
+    assert pictures.side.tolist() == [12, 90, 64, 20] and pictures.sharp.tolist() == [False, True, True, False]
+    both = pictures.with_more(Pictures(pictures.pixels[:1], [], torch.tensor([99])))
+    assert len(both) == 5 and both.sharp.tolist() == [False, True, True, False, True]
+    assert torch.equal(both.first(4).pixels, pictures.pixels)

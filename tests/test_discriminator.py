@@ -4,9 +4,11 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from safetensors.torch import save_file
 
-from tests.support.tiny import drawn_batch, tiny_vae
-from training.discriminator import Augmentation, Critic, Discriminator, critic_loss, realism_loss
+from tests.support.tiny import LARGE, drawn_batch, tiny_vae
+from training.critic import Critic, load_heads, save_heads
+from training.discriminator import Augmentation, Discriminator, critic_loss, realism_loss
 from training.features import load_lite0
 from training.losses import PerceptualLoss
 
@@ -17,10 +19,13 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def make_critic() -> Critic:
+def make_critic(size: int = 32) -> Critic:
     AcceleratorState._reset_state(True)
     torch.manual_seed(0)
-    return Critic(PerceptualLoss(load_lite0()).look, Accelerator(cpu=True), 5e-4)
+    return Critic(PerceptualLoss(load_lite0(), size), Accelerator(cpu=True), 5e-4)
+
+
+SHARP = torch.ones(8, dtype=torch.bool)
 
 
 def augmentation(count: int) -> Augmentation:
@@ -59,40 +64,79 @@ def test_hinge_loss_is_zero_where_the_critic_is_sure():
     assert realism_loss(real) < realism_loss(drawn)
 
 
-def test_the_critic_learns_to_tell_real_from_drawn():
-    critic, x = make_critic(), drawn_batch(8, 64)
+@pytest.mark.parametrize("size", [64, 32], ids=["whole", "whole and patches"])
+def test_the_critic_learns_to_tell_real_from_drawn(size):
+    critic, x = make_critic(size), drawn_batch(8, 64)
     noise = torch.rand(8, 3, 64, 64, generator=generator(1)) * 2 - 1
     losses = []
     for step in range(15):
-        critic.judge(x, noise, generator(step))
+        critic.judge(x, noise, SHARP, generator(step))
         critic.backward()
         critic.step()
         losses.append(critic.loss.item())
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_enlargements_are_not_looked_at_closely(monkeypatch):
+    critic, x = make_critic(), drawn_batch(2, 64)
+    compared = {}
+    compare = critic._compare
+    monkeypatch.setattr(critic, "_compare", lambda name, *both: compared.update({name: both}) or compare(name, *both))
+    assert critic.judge(x, x.flip(0), torch.tensor([False, False]), generator()).fine == 0
+    assert compared.keys() == {"whole"}
+    assert critic.judge(x, x.flip(0), torch.tensor([False, True]), generator()).fine != 0
+    photos, drawn = compared["fine"]
+    assert len(photos) == 1 and len(drawn) == 2, "the photo that has hair; of drawn pictures all"
+
+
 @pytest.fixture
 def judged():
     """(critic, vae, terms), terms: everything that the second phase makes small, with its graph to the decoder."""
-    critic, vae, x = make_critic(), tiny_vae().train(), drawn_batch(2, 32)
-    drawn = vae.decoder(torch.randn(3, 16, generator=generator()))
-    verdict = critic.judge(x, drawn, generator())
-    _, terms = PerceptualLoss(load_lite0()).coarse(x, drawn[:2], verdict.real, [f[:2] for f in verdict.seen])
-    return critic, vae, terms | {"realism": verdict.realism}
+    critic, vae, x = make_critic(), tiny_vae(LARGE).train(), drawn_batch(2, 64)
+    half, drawn = vae.decoder.both(torch.randn(3, 16, generator=generator()))
+    verdict = critic.judge(x, drawn, SHARP[:2], generator())
+    loss = PerceptualLoss(load_lite0(), 32)
+    _, terms = loss.coarse(x, drawn[:2], [f[:2] for f in verdict.real], [f[:2] for f in verdict.seen])
+    return critic, vae, terms | {"whole": verdict.whole, "fine": verdict.fine}
 
 
-@pytest.mark.parametrize("term", ["coarse l1", "coarse perceptual", "realism"])
+@pytest.mark.parametrize("term", ["coarse l1", "coarse perceptual", "whole", "fine"])
 def test_every_term_moves_the_decoder_and_leaves_the_critic_alone(judged, term):
     critic, vae, terms = judged
     terms[term].backward()
     still = [p.shape for p in vae.decoder.parameters() if p.grad is None or not p.grad.any()]
     assert not still, f"{term} does not move {still}"
-    assert all(p.grad is None for p in critic.discriminator.parameters())
+    assert all(p.grad is None for p in critic.networks.parameters())
 
 
 def test_the_critic_does_not_move_the_decoder(judged):
     critic, vae, _ = judged
     critic.backward()
     assert all(p.grad is None for p in vae.parameters())
-    for name, p in critic.discriminator.named_parameters():
-        assert p.grad.any() if name.startswith("heads.") else p.grad is None, name
+    for name, p in critic.networks.named_parameters():
+        assert p.grad.any() if ".heads." in name else p.grad is None, name
+
+
+def test_what_a_critic_learned_is_kept(judged, tmp_path, capsys):
+    critic, _, _ = judged
+    for _ in range(3):
+        critic.backward()
+        critic.step()
+        critic.judge(drawn_batch(2, 64), drawn_batch(2, 64).flip(0), SHARP[:2], generator())
+    save_heads(critic, tmp_path)
+    assert (tmp_path / "critic.safetensors").stat().st_size < 1_100_000
+    fresh = make_critic()
+    assert load_heads(fresh, tmp_path)
+    for name, value in fresh.networks.state_dict().items():
+        torch.testing.assert_close(value, critic.networks.state_dict()[name], atol=1e-3, rtol=1e-3, msg=name)
+
+
+def test_a_critic_that_is_missing_damaged_or_of_other_widths_begins_anew(tmp_path, capsys):
+    critic = make_critic()
+    before = {k: v.clone() for k, v in critic.networks.state_dict().items()}
+    assert not load_heads(critic, tmp_path) and "a new one begins" in capsys.readouterr().out
+    (tmp_path / "critic.safetensors").write_bytes(b"nothing")
+    assert not load_heads(critic, tmp_path) and "a new one begins" in capsys.readouterr().out
+    save_file({"whole.heads.0.0.bias": torch.zeros(3)}, tmp_path / "critic.safetensors")
+    assert not load_heads(critic, tmp_path) and "other widths" in capsys.readouterr().out
+    assert all(torch.equal(v, before[k]) for k, v in critic.networks.state_dict().items())

@@ -3,13 +3,16 @@
 import pytest
 import torch
 
-from tests.support.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
+from tests.support.tiny import LARGE, TINY, TINY_PRESETS, drawn_batch, tiny_vae
+from training.data.folder import Batch
 from training.features import Judge, load_lite0, perceptual_distance
 from training.losses import ClassicLoss, PerceptualLoss
 
+LOOKS_ONCE = {"l1": 8.0, "perceptual": 1.0}
 CASES = {
-    "dogvae": (TINY, lambda: PerceptualLoss(load_lite0()), {"l1": 8.0, "perceptual": 1.0, "kl": 0.002}),
-    "classic": (TINY_PRESETS["tiny-classic"], ClassicLoss, {"mse": 1.0, "kl": 0.00025}),
+    "dogvae": (TINY, lambda: PerceptualLoss(load_lite0(), 32), LOOKS_ONCE),
+    "large": (LARGE, lambda: PerceptualLoss(load_lite0(), 32), LOOKS_ONCE | {"fine": 0.5, "half": 2.0}),
+    "classic": (TINY_PRESETS["tiny-classic"], ClassicLoss, {"mse": 1.0}),
     "autoencoder": (TINY_PRESETS["tiny-autoencoder"], ClassicLoss, {"mse": 1.0}),
 }
 
@@ -21,12 +24,12 @@ def case(request):
     vae, loss = tiny_vae(config).train(), make_loss()
     x = drawn_batch(4, config.image_size)
     eps = torch.randn(4, config.latent_dim, generator=torch.Generator().manual_seed(0))
+    batch = Batch(x, eps, torch.tensor([True, False, True, True]), start=0, seed=7)
 
-    def forward(kl_weight: float = 1.0):
-        features = loss.features(x)
-        return loss(x, *vae(x, eps, features), kl_weight)
+    def forward(kl_weight: float = 0.002):
+        return loss(vae, batch, kl_weight)
 
-    return vae, loss, weights, forward
+    return vae, loss, weights | ({"kl": None} if config.variational else {}), forward
 
 
 def test_every_term_moves_the_network(case):
@@ -35,8 +38,10 @@ def test_every_term_moves_the_network(case):
     for name in weights:
         vae.zero_grad()
         forward()[1][name].backward()
-        moved = [vae.encoder.head.weight] + ([] if name == "kl" else list(vae.decoder.parameters()))
-        still = [p.shape for p in moved if p.grad is None or not p.grad.any()]
+        moved = [("head", vae.encoder.head.weight)] + ([] if name == "kl" else list(vae.decoder.named_parameters()))
+        if name == "half":  # it moves what draws the picture of half the size
+            moved = [(n, p) for n, p in moved if not n.startswith(("to_rgb", f"grow.{len(vae.decoder.grow) - 1}"))]
+        still = [n for n, p in moved if p.grad is None or not p.grad.any()]
         assert not still, f"{name} does not move {still}"
 
 
@@ -59,7 +64,7 @@ def test_the_total_is_the_weighted_sum(case, kl_weight):
     _, _, weights, forward = case
     total, parts = forward(kl_weight)
     assert parts.keys() == weights.keys()
-    expected = sum(weights[name] * part * (kl_weight if name == "kl" else 1) for name, part in parts.items())
+    expected = sum((kl_weight if name == "kl" else weights[name]) * part for name, part in parts.items())
     torch.testing.assert_close(total, expected)
 
 
@@ -74,13 +79,14 @@ def test_a_perfect_reconstruction_costs_nothing(case):
     vae, loss, weights, _ = case
     x, zeros = drawn_batch(2, vae.config.image_size), torch.zeros(2, vae.config.latent_dim)
     logvar = zeros if vae.config.variational else None
-    total, _ = loss(x, x, zeros, logvar)
+    total, _ = loss(lambda *_: (x, zeros, logvar, None), Batch(x, zeros, torch.ones(2, dtype=torch.bool), 0, 0), 1.0)
     assert total.abs() < 1e-6
 
 
 def test_mse_is_that_of_pixels_0_to_255():
     x = torch.zeros(1, 3, 8, 8)
-    total, _ = ClassicLoss()(x, x + 2 / 255, torch.zeros(1, 4), None)
+    batch = Batch(x, torch.zeros(1, 4), torch.ones(1, dtype=torch.bool), 0, 0)
+    total, _ = ClassicLoss()(lambda *_: (x + 2 / 255, torch.zeros(1, 4), None, None), batch, 1.0)
     torch.testing.assert_close(total, torch.tensor(1.0))
 
 

@@ -124,7 +124,7 @@ def test_eight_pictures_can_be_overfitted():
     optimizer = torch.optim.AdamW([p for p in vae.parameters() if p.requires_grad], lr=3e-3)
     losses = []
     for _ in range(400):
-        x_hat, _, _ = vae(x, torch.zeros(8, 16), features)
+        x_hat, _, _, _ = vae(x, torch.zeros(8, 16), features)
         losses.append(F.mse_loss(x_hat, x))
         optimizer.zero_grad()
         losses[-1].backward()

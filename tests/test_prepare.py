@@ -35,7 +35,7 @@ def run(photos, out, *more: str) -> list[dict]:
 
 
 def lines(out: Path) -> list[dict]:
-    with open(out / "heads.csv", newline="") as file:
+    with open(out / "heads.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from model import load
@@ -13,8 +14,9 @@ from tests.support.running import arguments, fails, finished, make, start
 from tests.support.tiny import TINY_PRESETS, TINY_RECIPE, draw_folder, tiny_vae
 from training import train
 from training.checkpoint import NAME, read_facts
-from training.recipe import RECIPES, learning_rate, scaled, update_ema
-from training.run import Run, TrainingError
+from training.config import RECIPES, scaled
+from training.schedule import learning_rate, update_ema
+from training.trainer import Trainer, TrainingError
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -56,7 +58,7 @@ def test_the_command_of_the_readme_trains_both_phases(tmp_path, drawn, monkeypat
     monkeypatch.setitem(RECIPES, "tiny", replace(TINY_RECIPE, realism_share=RECIPES["dogvae"].realism_share))
     train.main(arguments(tmp_path / "run", drawn, images=96))
     facts = read_facts(tmp_path / "run")
-    assert 0 < facts["second_from"] < 96
+    assert facts["phase"] == "realism" and 0 < facts["phase_from"] < 96
     log = (tmp_path / "run" / "log.jsonl").read_text()
     assert "critic" in log.splitlines()[-1]
 
@@ -113,7 +115,7 @@ def test_half_precision_without_a_gpu(tmp_path, drawn):
     assert "needs a GPU" in fails(*arguments(tmp_path, drawn, "--precision", "fp16"))
 
 
-def snapshot(run: Run) -> dict[str, torch.Tensor]:
+def snapshot(run: Trainer) -> dict[str, torch.Tensor]:
     modules, optimizers = run._state()
     tensors = {f"{m}.{k}": v.clone() for m, module in modules.items() for k, v in module.state_dict().items()}
     for o, optimizer in optimizers.items():
@@ -126,12 +128,12 @@ def snapshot(run: Run) -> dict[str, torch.Tensor]:
 def poison(monkeypatch):
     """poison(run, steps): these steps of a run, counted from 0, meet pictures that are not numbers."""
 
-    def switch_on(run: Run, steps) -> None:
+    def switch_on(run: Trainer, steps) -> None:
         batch = run.samples.batch
 
-        def poisoned(start: int, count: int):
-            x, eps = batch(start, count)
-            return (x * math.nan if start // count in steps else x), eps
+        def poisoned(start: int, count: int, step: int):
+            good = batch(start, count, step)
+            return replace(good, x=good.x * math.nan) if start // count in steps else good
 
         monkeypatch.setattr(run.samples, "batch", poisoned)
 
@@ -143,7 +145,7 @@ def test_a_new_critic_learns_alone_for_a_tenth_of_the_second_phase(tmp_path, dra
     run.step()  # the critic is there
     moved = []
     for _ in range(2):  # to 24 of 160 images
-        networks = run.vae.decoder, run.critic.discriminator.heads
+        networks = run.vae.decoder, run.phase.critic.networks["whole"].heads
         before = [[p.detach().clone() for p in network.parameters()] for network in networks]
         run.step()
         moved += [not all(map(torch.equal, network.parameters(), known)) for network, known in zip(networks, before)]
@@ -174,19 +176,14 @@ def test_a_gradient_that_is_not_finite_is_skipped_too(tmp_path, drawn):
 
 
 def test_19_bad_steps_pass_and_20_stop_the_run(tmp_path, drawn, poison):
-    run = make(tmp_path / "run", drawn)
+    run = make(tmp_path / "run", drawn, images=10**6)
     poison(run, {*range(1, 20), *range(21, 41)})  # 19, a good one, 20
     with pytest.raises(TrainingError, match="not finite 20 times in a row") as caught:
-        train.train(make_endless(run))
+        run.train()
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
     assert run.images == 41 * 8 and run.skipped_steps == 39
     assert read_facts(tmp_path / "run")["images"] < run.images, "the last good checkpoint stays"
     assert all(value.isfinite().all() for value in load_file(tmp_path / "run" / NAME).values())
-
-
-def make_endless(run: Run) -> Run:
-    run.args.images = 10**6
-    return run
 
 
 def test_unreadable_pictures_are_named_at_the_end(tmp_path, capsys):
@@ -242,3 +239,9 @@ def test_a_run_is_not_overwritten(tmp_path, drawn):
     before = (tmp_path / "run" / NAME).read_bytes()
     assert "holds a run" in fails(*arguments(tmp_path / "run", drawn, images=8))
     assert (tmp_path / "run" / NAME).read_bytes() == before
+
+
+def test_the_example_trains_from_python(tmp_path, drawn):
+    status, errors = finished(start(drawn, tmp_path / "run", "128", "classic", module="examples.train"))
+    assert status == 0, errors
+    assert Image.open(tmp_path / "run" / "dog.png").size == (127, 127)

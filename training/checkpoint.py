@@ -8,12 +8,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from model.errors import PlainError
 from model.files import write_whole
 
 NAME = "checkpoint.safetensors"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(PlainError):
     """The checkpoint can't be resumed; its text is one plain sentence."""
 
 

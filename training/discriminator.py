@@ -1,23 +1,19 @@
-"""The second phase: a critic that asks whether a picture looks real.
+"""A network that asks whether a picture looks real: the critic (critic.py) has two of them.
 
 A projected discriminator (Sauer et al. 2021, arXiv:2111.01007): small heads on the frozen trunk's
 features, which are first mixed across channels and strides by fixed random weights, so that no head can
 hold on to a few channels; hinge loss; and the same differentiable augmentation of real and drawn pictures
-(Zhao et al. 2020, arXiv:2006.10738), without which it would learn 7,699 dogs by heart.
+(Zhao et al. 2020, arXiv:2006.10738), without which it would learn the training dogs by heart.
 """
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from model.trunk import LITE0_CHANNELS as CHANNELS
 from model.trunk import unit_normalize
 
-from .processes import average_gradients
-
-CHANNELS = (16, 24, 40, 112, 320)  # of the trunk at strides 2, 4, 8, 16 and 32
 MIXED = (32, 128, 128, 128, 128)  # of each stride once they are mixed; few at the finest, which holds most places
 
 
@@ -49,7 +45,8 @@ class Discriminator(nn.Module):
         """The trunk's five maps [B, CHANNELS, H, W] -> as many [B, MIXED, H, W], each told of the coarser ones."""
         # Unit vectors times sqrt(C): every channel about 1, whatever the trunk's own scale at that stride.
         finest, *scaled = [unit_normalize(f) * f.shape[1] ** 0.5 for f in features]
-        mixed, coarser = [], None
+        mixed: list[Tensor] = []
+        coarser = None
         for f, across, down in reversed(list(zip(scaled, self.across[1:], self.down))):
             h = across(f)
             if coarser is not None:
@@ -65,12 +62,13 @@ class Discriminator(nn.Module):
 
 def critic_loss(real: list[Tensor], drawn: list[Tensor]) -> Tensor:
     """The hinge loss of the discriminator: logits above 1 for real pictures, below -1 for drawn ones."""
-    return sum(F.relu(1 - r).mean() + F.relu(1 + d).mean() for r, d in zip(real, drawn)) / len(real)
+    each = (F.relu(1 - r).mean() + F.relu(1 + d).mean() for r, d in zip(real, drawn))
+    return sum(each, torch.zeros(())) / len(real)
 
 
 def realism_loss(drawn: list[Tensor]) -> Tensor:
     """What the decoder makes small: the negative mean logit."""
-    return -sum(d.mean() for d in drawn) / len(drawn)
+    return -sum((d.mean() for d in drawn), torch.zeros(())) / len(drawn)
 
 
 class Augmentation:
@@ -104,56 +102,3 @@ class Augmentation:
             for p, (dy, dx) in zip(padded, self.shifts)
         ]
         return torch.stack(moved) * self.kept[:n]
-
-
-@dataclass
-class Verdict:
-    """What the critic says of drawn pictures, and what the trunk saw of them and of the real ones."""
-
-    realism: Tensor  # the decoder's loss, with graph to the drawn pictures
-    real: list[Tensor]  # features
-    seen: list[Tensor]  # features, with graph to the drawn pictures
-
-
-class Critic:
-    """The discriminator at work: what it says of drawn pictures, and how it learns from them."""
-
-    BETAS, CLIP = (0.0, 0.99), 10.0
-
-    def __init__(self, look, accelerator, lr: float):
-        """look: pictures -> the trunk's features, with gradient (`PerceptualLoss.look`)."""
-        self.look, self.accelerator = look, accelerator
-        discriminator = Discriminator().to(accelerator.device)
-        optimizer = torch.optim.Adam(discriminator.heads.parameters(), lr=lr, betas=self.BETAS)
-        self.discriminator = accelerator.prepare_model(discriminator, evaluation_mode=True)
-        self.optimizer = accelerator.prepare(optimizer)
-        self.loss = torch.zeros(())  # of the discriminator itself, from the last pictures judged
-
-    def judge(self, x: Tensor, drawn: Tensor, generator: torch.Generator) -> Verdict:
-        """Real x [B, 3, S, S] and drawn pictures [B + N, 3, S, S], the first B of them reconstructions of x."""
-        augment = Augmentation(len(drawn), x.shape[-1], generator, x.device)
-        with torch.no_grad():
-            real = self.look(augment(x))
-        seen = self.look(augment(drawn))
-        discriminator = self.accelerator.unwrap_model(self.discriminator)
-        with self.accelerator.autocast():
-            discriminator.heads.requires_grad_(False)  # they do not learn to please the decoder
-            mixed = discriminator.mix(seen)
-            realism = realism_loss(discriminator.judge(mixed))
-            discriminator.heads.requires_grad_(True)
-            # Real and drawn together, without the graph behind them.
-            both = [torch.cat([r, m.detach()]) for r, m in zip(discriminator.mix(real), mixed)]
-            logits = [(logit[: len(x)], logit[len(x) :]) for logit in discriminator.judge(both)]
-        self.loss = critic_loss(*zip(*logits))
-        return Verdict(realism, real, seen)
-
-    def backward(self, parts: int = 1) -> None:
-        """Gradients for the heads, from the pictures judged last, which are one of so many parts of a batch."""
-        self.accelerator.backward(self.loss / parts)
-
-    def step(self) -> None:
-        """One update of the heads, unless the gradient is not finite."""
-        average_gradients(self.accelerator, self.discriminator)
-        if torch.isfinite(self.accelerator.clip_grad_norm_(self.discriminator.parameters(), self.CLIP)):
-            self.optimizer.step()
-        self.optimizer.zero_grad()

@@ -6,17 +6,17 @@ Training ends with this; run it alone after changing the data.
 """
 
 import argparse
-import sys
 
 import torch
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
-from model import DogVAE, Latents, WeightsError, load
+from model import DogVAE, Latents, load
 from model.latent import Mixture, distance_law, principal_directions
 from model.vae import kl_divergence
 
-from .data.folder import DataError, Pictures, load_splits
+from .command import one_sentence, unwritten
+from .data.folder import Pictures, load_splits
 from .features import load_lite0, perceptual_distance
 
 PROBES = 8  # dogs on which the effect of each direction is measured
@@ -97,13 +97,11 @@ def main() -> None:
     parser.add_argument("--weights", required=True, help="folder of the model; its latents.safetensors is replaced")
     parser.add_argument("--data", required=True, help="the folder of pictures that it was trained on")
     args = parser.parse_args()
-    try:
+    with one_sentence(unwritten("The latents")):
         vae = load(args.weights)
         train, _ = load_splits(args.data, vae.config.image_size, progress=True)
         vae.latents = fit_latents(vae, train)
         vae.latents.save(f"{args.weights}/latents.safetensors")
-    except (WeightsError, DataError, OSError) as error:
-        sys.exit(str(error))
     shares = ", ".join(f"{effect:.3f}" for effect in vae.latents.effect[:6])
     print(f"Fitted to {len(train)} pictures. Effect of the first directions: {shares}")
 

@@ -1,76 +1,109 @@
 """What each preset is trained to make small. Each loss returns (total, parts) with the parts unweighted."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.residual import shrink
 from model.trunk import EfficientNetLite
-from model.vae import kl_divergence
+from model.vae import DogVAE, kl_divergence
 
+from .data.folder import Batch
 from .features import perceptual_distance
 
 
 class ClassicLoss(nn.Module):
-    """The seed's: mean squared error of pixels 0..255, plus 0.00025 nats of KL (none for an autoencoder)."""
+    """The seed's: mean squared error of pixels 0..255, plus the KL (0.00025 a nat; none for an autoencoder)."""
 
-    KL = 0.00025
-
-    def features(self, x: Tensor) -> None:
-        return None
-
-    def forward(self, x, x_hat, mu, logvar, kl_weight: float = 1.0, shift=(0, 0)) -> tuple[Tensor, dict[str, Tensor]]:
-        mse = F.mse_loss(x_hat.float() * 127.5, x * 127.5)
+    def forward(
+        self, vae: DogVAE, batch: Batch, kl_weight: float, autocast: Callable = nullcontext
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """kl_weight: the price of a nat; autocast: makes the context that the network runs in."""
+        with autocast():
+            x_hat, mu, logvar, _ = vae(batch.x, batch.eps)
+        mse = F.mse_loss(x_hat.float() * 127.5, batch.x * 127.5)
         if logvar is None:
             return mse, {"mse": mse}
         kl = kl_divergence(mu, logvar).sum(1).mean()
-        return mse + kl_weight * self.KL * kl, {"mse": mse, "kl": kl}
+        return mse + kl_weight * kl, {"mse": mse, "kl": kl}
 
 
 class PerceptualLoss(nn.Module):
-    """L1 at full and quarter size, feature distance on the frozen trunk at strides 2 to 32, and KL.
+    """L1 at full and at small size, feature distance on the frozen trunk, and KL.
 
-    Both pictures are shifted by the same few pixels before the trunk looks at them, another shift at each
-    step. Without that, the decoder learns where the trunk's stride of 2 samples, and pleases it with a
-    screen of dots.
+    The trunk looks twice: at the whole picture, shrunk to the size that the encoder reads, and, where pictures are
+    larger, at a patch of that size in them, at another place each time. The whole picture is moved by a few pixels
+    before it looks, another way at each step: without that, the decoder learns where the trunk's stride of 2 samples,
+    and pleases it with a screen of dots.
     """
 
-    L1, PERCEPTUAL, KL = 8.0, 1.0, 0.002
-    REACH = 4  # pixels that a shift may be, either way
+    L1, PERCEPTUAL, FINE, HALF = 8.0, 1.0, 0.5, 2.0
+    REACH = 4  # pixels that a whole picture may be moved by, either way
+    SMALL = 32  # pixels a side of the small size
 
-    def __init__(self, trunk: EfficientNetLite):
+    def __init__(self, trunk: EfficientNetLite, size: int):
+        """size: pixels a side of what the trunk looks at, `Config.encoder_size`."""
         super().__init__()
-        self.trunk = trunk
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.trunk.stem.weight.dtype
-
-    @torch.no_grad()
-    def features(self, x: Tensor) -> list[Tensor]:
-        """x [B, 3, S, S] in [-1, 1] -> the trunk's five feature maps, for the encoder."""
-        return self.look(x)
+        self.trunk, self.size = trunk, size
 
     def look(self, x: Tensor) -> list[Tensor]:
-        """The same with gradient."""
+        """x [B, 3, S, S] in [-1, 1] -> the trunk's five feature maps, with gradient."""
         # The trunk is kept in the precision it runs in: autocast would cast its weights anew at every step.
         with torch.autocast(x.device.type, enabled=False):
-            return self.trunk(x.to(self.dtype, memory_format=torch.channels_last))
+            return self.trunk(x.to(self.trunk.stem.weight.dtype, memory_format=torch.channels_last))
 
-    def _shifted(self, x: Tensor, shift: tuple[int, int]) -> Tensor:
+    def whole(self, x: Tensor, shift: tuple[int, int]) -> list[Tensor]:
+        """Features of whole pictures, moved by `shift` pixels (each -REACH..REACH) and shrunk."""
         top, left = (self.REACH + s for s in shift)
-        height, width = x.shape[-2:]
-        return F.pad(x, [self.REACH] * 4, mode="reflect")[:, :, top : top + height, left : left + width]
+        side = x.shape[-1]
+        moved = F.pad(x, [self.REACH] * 4, mode="reflect")[:, :, top : top + side, left : left + side]
+        return self.look(shrink(moved, self.size))
 
-    def forward(self, x, x_hat, mu, logvar, kl_weight: float = 1.0, shift=(0, 0)) -> tuple[Tensor, dict[str, Tensor]]:
-        """shift: pixels down and right, each -REACH..REACH."""
-        x_hat = x_hat.float()
-        l1 = (F.l1_loss(x_hat, x) + F.l1_loss(F.avg_pool2d(x_hat, 4), F.avg_pool2d(x, 4))) / 2
+    def forward(
+        self, vae: DogVAE, batch: Batch, kl_weight: float, autocast: Callable = nullcontext
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """kl_weight: the price of a nat; autocast: makes the context that the network runs in."""
+        x, generator = batch.x, torch.Generator().manual_seed(batch.seed)
+        down, right = torch.randint(-self.REACH, self.REACH + 1, (2,), generator=generator).tolist()
         with torch.no_grad():
-            real = self.look(self._shifted(x, shift))
-        perceptual = perceptual_distance(self.look(self._shifted(x_hat, shift)), real).mean()
+            real = self.whole(x, (down, right))
+        with autocast():  # the encoder reads what the loss compares with
+            x_hat, mu, logvar, half = vae(x, batch.eps, real)
+        x_hat = x_hat.float()
+        l1 = (F.l1_loss(x_hat, x) + self._coarse_l1(x_hat, x)) / 2
+        perceptual = perceptual_distance(self.whole(x_hat, (down, right)), real).mean()
         kl = kl_divergence(mu, logvar).sum(1).mean()
-        total = self.L1 * l1 + self.PERCEPTUAL * perceptual + kl_weight * self.KL * kl
-        return total, {"l1": l1, "perceptual": perceptual, "kl": kl}
+        half_loss, half_parts = self.of_half(half, x_hat)
+        total = self.L1 * l1 + self.PERCEPTUAL * perceptual + kl_weight * kl + half_loss
+        parts = {"l1": l1, "perceptual": perceptual, "kl": kl} | half_parts
+        if x.shape[-1] > self.size:
+            parts["fine"] = self._fine(x, x_hat, batch.sharp, generator)
+            total = total + self.FINE * parts["fine"]
+        return total, parts
+
+    def _fine(self, x: Tensor, x_hat: Tensor, sharp: Tensor, generator: torch.Generator) -> Tensor:
+        """Feature distance of patches at full size; of pictures that are enlargements there is nothing to compare."""
+        if not sharp.any():
+            return x_hat.sum() * 0
+        both = patches(torch.cat([x, x_hat])[sharp.to(x.device).repeat(2)], self.size, generator, same=2)
+        photos, drawn = both.chunk(2)
+        with torch.no_grad():
+            real = self.look(photos)
+        return perceptual_distance(self.look(drawn), real).sum() / len(x)
+
+    def of_half(self, half: Tensor | None, x_hat: Tensor) -> tuple[Tensor | float, dict[str, Tensor]]:
+        """Keeps the decoder's picture of half the size [B, 3, S/2, S/2] equal to the whole one [B, 3, S, S], shrunk."""
+        if half is None:
+            return 0.0, {}
+        part = F.l1_loss(half.float(), F.avg_pool2d(x_hat.detach(), 2))
+        return self.HALF * part, {"half": part}
+
+    def _coarse_l1(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        small = min(self.SMALL, x.shape[-1] // 4)
+        return F.l1_loss(shrink(x_hat, small), shrink(x, small))
 
     def coarse(self, x: Tensor, x_hat: Tensor, real: list[Tensor], seen: list[Tensor]) -> tuple[Tensor, dict]:
         """The likeness of the second phase: the same, without L1 at full size and features at stride 2.
@@ -78,6 +111,16 @@ class PerceptualLoss(nn.Module):
         256 numbers don't say where each hair lies; a loss that asks for it there gets the blurred average.
         real, seen: the trunk's features of x and x_hat, both [B, 3, S, S].
         """
-        l1 = F.l1_loss(F.avg_pool2d(x_hat, 4), F.avg_pool2d(x, 4))
+        l1 = self._coarse_l1(x_hat, x)
         perceptual = perceptual_distance(seen[1:], real[1:]).mean()
         return self.L1 / 2 * l1 + self.PERCEPTUAL * perceptual, {"coarse l1": l1, "coarse perceptual": perceptual}
+
+
+def patches(x: Tensor, size: int, generator: torch.Generator, same: int = 1) -> Tensor:
+    """A patch [N, 3, size, size] of each picture, at a place of its own.
+
+    same: into so many equal parts x falls, whose i-th pictures share a place.
+    """
+    room = x.shape[-1] - size + 1
+    places = torch.randint(room, (len(x) // same, 2), generator=generator).repeat(same, 1).tolist()
+    return torch.stack([p[:, top : top + size, left : left + size] for p, (top, left) in zip(x, places)])

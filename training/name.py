@@ -8,7 +8,6 @@ The second stores the names in DIR's latents.safetensors, from where the page sh
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from model import DogVAE, WeightsError, load
 
+from .command import one_sentence, unwritten
 from .pictures import save_grid
 
 SHOWN, DOGS, STEPS, MAX_NAME = 24, 10, 7, 40
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sheets", type=Path, metavar="DIR", help="draw a sheet of each direction into DIR")
     parser.add_argument("names", nargs="*", type=parse_name, metavar="NUMBER=NAME", help="the first direction is 1")
     args = parser.parse_args(argv)
-    try:
+    with one_sentence(unwritten("The names")):
         vae = load(args.weights)
         if vae.latents is None:
             raise WeightsError(f"{args.weights} has no latents; run python -m training.fit --weights {args.weights}.")
@@ -56,8 +56,6 @@ def main(argv: list[str] | None = None) -> None:
             vae.latents.save(Path(args.weights) / "latents.safetensors")
         if args.sheets:
             save_sheets(vae, args.sheets)
-    except (WeightsError, OSError) as error:
-        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,13 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from model.errors import PlainError
+from model.pretrained import cpu_has_bfloat16
+
+
+class TrainingError(PlainError):
+    """Training can't go on."""
+
 
 def is_main() -> bool:
     """Of several processes, the one that writes and speaks. (Known before there is an Accelerator.)"""
@@ -16,8 +23,9 @@ def is_main() -> bool:
 def average_gradients(accelerator: Accelerator, module: nn.Module) -> None:
     """The mean over all processes, in one message.
 
-    DistributedDataParallel would do it during backward, for a module that is called once and as a whole: in the
-    second phase the decoder is called alone, and the discriminator twice. With 50 MB of gradients little is lost.
+    DistributedDataParallel does this during the backward pass, but only for a module that is called once and as a
+    whole. In the second phase the decoder is called without the encoder, and each discriminator twice. Doing it
+    afterwards costs little for 50 MB of gradients.
     """
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
     if accelerator.num_processes == 1 or not gradients:
@@ -32,3 +40,15 @@ def average_gradients(accelerator: Accelerator, module: nn.Module) -> None:
     torch.distributed.all_reduce(message)
     message /= accelerator.num_processes
     torch._foreach_copy_(gradients, parts)
+
+
+def make_accelerator(precision: str) -> Accelerator:
+    """Raises TrainingError where this machine can't do what is asked."""
+    if precision == "auto":
+        precision = "bf16" if torch.cuda.is_available() or cpu_has_bfloat16() else "no"
+    if precision == "fp16" and not torch.cuda.is_available():
+        raise TrainingError("--precision fp16 needs a GPU; leave it out here.")
+    accelerator = Accelerator(mixed_precision=precision)
+    if accelerator.num_processes < int(os.environ.get("WORLD_SIZE", 1)):
+        raise TrainingError("Each process would train alone; on a CPU, set ACCELERATE_USE_CPU=true, too.")
+    return accelerator

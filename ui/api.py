@@ -1,61 +1,42 @@
 """The named endpoints for programs: /sample, /decode, /reconstruct, /morph (gradio_client, curl, MCP).
 
-Each answers bad input with one plain sentence (gr.Error) and has its dogs drawn on the one inference thread.
+Bad input raises an error of one plain sentence, which the frame of the page tells (`page.Page`). Dogs are drawn on the
+one inference thread.
 """
 
 import asyncio
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from PIL import Image
+from torch import Tensor
 
-from model.photos import PhotoError, open_photo
+from model.photos import PhotoError
 
 from . import film
 from .batch import draw_many
+from .protocol import KIND, Morph, RequestError, Sample, read
 from .studio import LatentError, Studio
-from .worker import Busy, Worker
+from .worker import Worker
 
 NUMBERS = {"type": "array", "items": {"type": "number"}}
-MAX_DOGS, MAX_FRAMES, MAX_LATENT_BYTES = 64, 60, 100_000
+MAX_LATENT_BYTES = 100_000
 
 
-def latent_input() -> gr.JSON:
-    """gr.JSON that says what it takes: its own schema is one that MCP clients refuse."""
-    fields = {"format": {"type": "number"}, "weights": {"type": "string"}, "z": NUMBERS}
-    component = gr.JSON()  # not a class of our own, for which Gradio would write a file beside this one
-    component.api_info = lambda: {"anyOf": [NUMBERS, {"type": "object", "properties": fields}]}
-    return component
+class Api:
+    """The endpoints. Docstrings and type hints are what clients and MCP read about them.
 
+    uploads: the paths of the files that Gradio will delete in time. All raise PhotoError, LatentError, RequestError
+    or Busy.
+    """
 
-def build_api(studio: Studio, worker: Worker) -> None:
-    """Adds the endpoints to the Blocks around it; nothing of it is seen on the page."""
+    def __init__(self, studio: Studio, worker: Worker, uploads: set[str]):
+        self.studio, self.worker, self.uploads = studio, worker, uploads
 
-    async def sentence(work):
-        try:
-            return await work
-        except (Busy, ValueError) as error:  # PhotoError and LatentError among them
-            raise gr.Error(str(error)) from None
-        except (TypeError, OverflowError, RecursionError):
-            raise gr.Error("Some of what was sent is not of the kind that this endpoint takes.") from None
-
-    def parse(latent: object):
-        if isinstance(latent, str):
-            if len(latent) > MAX_LATENT_BYTES:
-                raise LatentError("This is too long to be a latent, which is a list of 256 numbers.")
-            try:
-                latent = json.loads(latent)
-            except json.JSONDecodeError:
-                raise LatentError("This is not a latent: it is no valid JSON.") from None
-        return studio.from_json(latent)
-
-    def whole(value: float, name: str, low: int, high: int) -> int:
-        if not isinstance(value, (int, float)) or not low <= value <= high or value != int(value):
-            raise ValueError(f"{name} is a whole number from {low} to {high}.")
-        return int(value)
-
-    async def sample(seed: float, temperature: float, n: float):
+    async def sample(self, seed: float, temperature: float, n: float):
         """Draws n random dogs.
 
         Args:
@@ -65,17 +46,11 @@ def build_api(studio: Studio, worker: Worker) -> None:
         Returns:
             The pictures (PNG, 128 x 128) and their latents.
         """
+        asked = read(Sample, {"seed": seed, "temperature": temperature, "n": n})
+        z = await self.worker.run(self.studio.sample, asked.n, asked.temperature, asked.seed)
+        return await draw_many(self.studio, self.worker, z), [self.studio.to_json(row) for row in z]
 
-        def latents():
-            return studio.sample(whole(n, "n", 1, MAX_DOGS), float(temperature), whole(seed, "The seed", 0, 2**53 - 1))
-
-        async def work():
-            z = await worker.run(latents)
-            return await draw_many(studio, worker, z), [studio.to_json(row) for row in z]
-
-        return await sentence(work())
-
-    async def decode(latent):
+    async def decode(self, latent):
         """Draws the dog of a latent.
 
         Args:
@@ -83,17 +58,9 @@ def build_api(studio: Studio, worker: Worker) -> None:
         Returns:
             The picture (PNG, 128 x 128).
         """
-        return await sentence(worker.run(lambda: studio.draw(parse(latent)[None])[0]))
+        return await self.worker.run(lambda: self.studio.draw(self.parse(latent)[None])[0])
 
-    page = gr.context.Context.root_block
-
-    def forget_later(photo: str) -> None:
-        """Gradio deletes in time what clients upload, but not what MCP clients send as a data: URL, in file.EXT."""
-        if Path(photo).stem == "file":
-            copies = Path(gr.utils.get_upload_folder()).glob(f"*/{Path(photo).name}")
-            page.upload_file_set.update(map(str, copies))
-
-    async def reconstruct(photo: str):
+    async def reconstruct(self, photo: str):
         """Finds the dog's head in a photo, encodes it and decodes it again.
 
         Args:
@@ -101,18 +68,9 @@ def build_api(studio: Studio, worker: Worker) -> None:
         Returns:
             The crop, the reconstruction, its PSNR in dB, and the latent.
         """
+        return await self.worker.run(self.see, photo)
 
-        def work():
-            if not photo:
-                raise PhotoError("No photo arrived; please send one.")
-            forget_later(photo)
-            opened = open_photo(photo)
-            seen = studio.reconstruct(studio.finder.crop(opened) if studio.finder else opened)
-            return seen.crop, seen.picture, round(seen.psnr, 2), studio.to_json(seen.z)
-
-        return await sentence(worker.run(work))
-
-    async def morph(a, b, frames: float):
+    async def morph(self, a, b, frames: float):
         """Draws the way from one latent to another, along a great circle in whitened space.
 
         Args:
@@ -123,17 +81,48 @@ def build_api(studio: Studio, worker: Worker) -> None:
             An animated GIF and its frames.
         """
 
-        def way():
-            return studio.path(parse(a), parse(b), whole(frames, "frames", 2, MAX_FRAMES))
+        def way() -> Tensor:
+            return self.studio.path(self.parse(a), self.parse(b), read(Morph, {"frames": frames}).frames)
 
-        async def work():
-            pictures = await draw_many(studio, worker, await worker.run(way))
-            path = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder())) / "morph.gif"
-            path.write_bytes(await asyncio.to_thread(film.gif, pictures))
-            return str(path), pictures
+        pictures = await draw_many(self.studio, self.worker, await self.worker.run(way))
+        path = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder())) / "morph.gif"
+        path.write_bytes(await asyncio.to_thread(film.gif, pictures))
+        return str(path), pictures
 
-        return await sentence(work())
+    # ---- How it is answered
 
+    def parse(self, latent: object) -> Tensor:
+        """A latent [D] as JSON, or as what JSON says. Raises LatentError, RequestError."""
+        if isinstance(latent, str):
+            if len(latent) > MAX_LATENT_BYTES:
+                raise LatentError("This is too long to be a latent, which is a list of 256 numbers.")
+            try:
+                latent = json.loads(latent)
+            except ValueError:
+                raise LatentError("This is not a latent: it is no valid JSON.") from None
+            except RecursionError:
+                raise RequestError(KIND) from None
+        return self.studio.from_json(latent)
+
+    def see(self, photo: str) -> tuple[Image.Image, Image.Image, float, dict]:
+        if not photo:
+            raise PhotoError("No photo arrived; please send one.")
+        self.forget_later(photo)
+        seen = self.studio.see(photo)
+        return seen.crop, seen.picture, round(seen.psnr, 2), self.studio.to_json(seen.z)
+
+    def forget_later(self, photo: str) -> None:
+        """Gradio deletes in time what clients upload, but not what MCP clients send as a data: URL, in file.EXT."""
+        if Path(photo).stem == "file":
+            copies = Path(gr.utils.get_upload_folder()).glob(f"*/{Path(photo).name}")
+            self.uploads.update(map(str, copies))
+
+
+def build_api(studio: Studio, worker: Worker) -> None:
+    """Adds the endpoints to the Blocks around it; nothing of it is seen on the page."""
+    page = gr.context.Context.root_block
+    assert page is not None
+    api = Api(studio, worker, page.upload_file_set)
     with gr.Row(visible=False):
         numbers = [gr.Number() for _ in range(3)]
         latents = [latent_input() for _ in range(2)]
@@ -142,8 +131,17 @@ def build_api(studio: Studio, worker: Worker) -> None:
         pictures = gr.Gallery(format="png")
         images = [gr.Image(format="png") for _ in range(2)]
         button = gr.Button()
-    limits = {"api_visibility": "public", "concurrency_id": "api", "concurrency_limit": 4}
-    button.click(sample, numbers, [pictures, many_latents], api_name="sample", **limits)
-    button.click(decode, latents[0], images[0], api_name="decode", **limits)
-    button.click(reconstruct, photo, [*images, numbers[0], latents[0]], api_name="reconstruct", **limits)
-    button.click(morph, [*latents, numbers[0]], [gif, pictures], api_name="morph", **limits)
+    click = partial(button.click, api_visibility="public", concurrency_id="api", concurrency_limit=4)
+    click(api.sample, numbers, [pictures, many_latents], api_name="sample")
+    click(api.decode, latents[0], images[0], api_name="decode")
+    click(api.reconstruct, photo, [*images, numbers[0], latents[0]], api_name="reconstruct")
+    click(api.morph, [*latents, numbers[0]], [gif, pictures], api_name="morph")
+
+
+def latent_input() -> gr.JSON:
+    """gr.JSON that says what it takes: its own schema is one that MCP clients refuse."""
+    fields = {"format": {"type": "number"}, "weights": {"type": "string"}, "z": NUMBERS}
+    component = gr.JSON()  # not a class of our own, for which Gradio would write a file beside this one
+    schema = {"anyOf": [NUMBERS, {"type": "object", "properties": fields}]}
+    component.api_info = lambda: schema  # type: ignore[method-assign]
+    return component

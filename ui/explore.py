@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from functools import partial
 
 import gradio as gr
 import torch
@@ -14,115 +13,94 @@ from model.pixels import to_tensor
 
 from . import film
 from .batch import PIECE, draw_many
-from .studio import MAX_COORDINATE, LatentError, Studio
-from .worker import Worker, data_url, sentence, thumbnail_url
+from .protocol import ContactSheet, File, Movie, PageQuestion, Picture, Pictures, Place, Progress, Q, Thumbnails, read
+from .studio import MAX_COORDINATE, Studio
+from .worker import Worker, data_url, thumbnail_url
 
-MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES = 32, 64, 60
 CELL = 56  # pixels a dog on the map
-
-
-SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one."
+THUMBNAIL = 96  # pixels
+DRAWING = 0.8  # of the work on a film; the rest is its encoding
 
 
 class Explorer:
+    """Answers the tabs. Tensors are the worker's alone; pictures are made into files in other threads."""
+
     def __init__(self, studio: Studio, worker: Worker):
         self.studio, self.worker = studio, worker
-        self.atlas: Atlas | None = None  # laid out when the first visitor opens the map
+        self.map: Atlas | None = None  # laid out when the first visitor opens it
         self.map_url = ""
-        self.progress: dict[str, float] = {}  # of the films being made, by the name that their page gave them
+        self.drawn: dict[str, float] = {}  # share that is done of each film in the making, by the name its page gave it
 
-    def fields(self, request: object) -> dict:
-        """A request of the page. Raises LatentError if the page was made for another model."""
-        fields = request if isinstance(request, dict) else {}
-        if fields.get("weights") not in (None, self.studio.vae.weights_id):
-            raise LatentError(SWAPPED)
-        return fields
+    # ---- What the page calls. Raises RequestError, LatentError, Busy, Gone.
 
-    def rows(self, values: object, most: int) -> Tensor:
+    async def thumbnails(self, data: object, request: gr.Request | None = None) -> dict:
+        question = self.read(Thumbnails, data)
+        drawn = await self.draw(await self.worker.run(self.latents, question.dogs), request)
+        pictures = await asyncio.to_thread(lambda: [thumbnail_url(picture, THUMBNAIL) for picture in drawn])
+        return Pictures(pictures=pictures).to_json()
+
+    async def atlas(self, data: object, request: gr.Request | None = None) -> dict:
+        self.read(PageQuestion, data)
+        if self.map is None:
+            drawn = await self.draw(await self.worker.run(self.map_dogs), request)
+            await self.worker.run(self.lay_out, drawn)
+        return Picture(picture=self.map_url).to_json()
+
+    async def contact_sheet(self, data: object, request: gr.Request | None = None) -> dict:
+        question = self.read(ContactSheet, data)
+        drawn = await self.draw(await self.worker.run(self.latents, question.dogs), request)
+        picture = await asyncio.to_thread(lambda: data_url(sheet(drawn, min(8, len(drawn)))))
+        return Picture(picture=picture).to_json()
+
+    async def movie(self, data: object, request: gr.Request | None = None) -> dict:
+        question = self.read(Movie, data)
+        way = await self.worker.run(self.way, question.dogs, question.frames)
+        try:
+            drawn = await self.draw(way, request, lambda share: self.drawn.update({question.name: DRAWING * share}))
+            encode = film.gif if question.kind == "gif" else film.mp4
+            encoded = base64.b64encode(await asyncio.to_thread(encode, film.there_and_back(drawn))).decode()
+        finally:
+            self.drawn.pop(question.name, None)
+        mime = "image/gif" if question.kind == "gif" else "video/mp4"
+        return File(file=f"data:{mime};base64,{encoded}").to_json()
+
+    async def progress(self, name: object, request: gr.Request | None = None) -> dict:
+        """Of the film of this name."""
+        return Progress(share=self.drawn.get(name, 0) if isinstance(name, str) else 0).to_json()
+
+    # ---- How it is answered
+
+    def read(self, question: type[Q], data: object) -> Q:
+        """Raises RequestError, also where the page was made for other weights."""
+        return read(question, data, self.studio.vae.weights_id, self.studio.dim)
+
+    async def draw(self, z: Tensor, request: gr.Request | None, *tell) -> list[Image.Image]:
+        return await draw_many(self.studio, self.worker, z, request, *tell)
+
+    def latents(self, dogs: list) -> Tensor:
         """Lists of coordinates -> latents [N, D]. Raises LatentError."""
-        if not isinstance(values, list) or not 1 <= len(values) <= most:
-            raise LatentError(f"This takes a list of 1 to {most} dogs.")
-        c = torch.stack([self.studio.numbers(row, most=MAX_COORDINATE) for row in values])
-        return self.studio.at(c)
+        return self.studio.at(torch.stack([self.studio.numbers(dog, most=MAX_COORDINATE) for dog in dogs]))
 
     def way(self, ends: list, frames: int) -> Tensor:
-        """The latents of a film from one dog to another. Raises LatentError."""
-        return self.studio.path(*self.rows(ends, 2), frames)
+        """The latents [frames, D] of a film from one dog to another. Raises LatentError."""
+        a, b = self.latents(ends)
+        return self.studio.path(a, b, frames)
 
-    def on_the_map(self, values: object) -> Tensor:
-        """x, y from 0 to 1 -> coordinates [D]. Raises LatentError."""
-        good = isinstance(values, list) and len(values) == 2 and all(type(v) in (int, float) for v in values)
-        if not good or not all(0 <= v <= 1 for v in values):
-            raise LatentError("A place on the map is two numbers from 0 to 1.")
-        if self.atlas is None:  # a restarted server, and a page that has its map already
+    def on_the_map(self, point: object) -> Tensor:
+        """[x, y], each from 0 to 1 -> coordinates [D]. Raises RequestError."""
+        at = read(Place, {"at": point}).at
+        if self.map is None:  # the server was restarted, and the page has its map already
             self.lay_out([picture for piece in self.map_dogs().split(PIECE) for picture in self.studio.draw(piece)])
-        return self.atlas.at(*values)
+        return self.map.at(*at)
 
     def map_dogs(self) -> Tensor:
         return torch.cat([self.studio.sample(1, 1.0, seed) for seed in range(SIDE * SIDE)])
 
     def lay_out(self, pictures: list[Image.Image]) -> None:
+        """Fills the map with the pictures of `map_dogs`."""
         order = lay_out(looks(torch.stack([to_tensor(picture, 40) for picture in pictures])))
         self.map_url = thumbnail_url(sheet([pictures[i] for i in order], SIDE), SIDE * CELL)
-        self.atlas = Atlas(self.studio.latents.coordinates(self.map_dogs()[order]))
-
-    def functions(self) -> list:
-        """What the page calls; the names are its protocol. The worker has the tensors, other threads the files."""
-        ask, aside = self.worker.run, asyncio.to_thread
-        draw = partial(draw_many, self.studio, self.worker)
-
-        async def make_thumbnails(data, request) -> dict:
-            fields = self.fields(data)
-            drawn = await draw(await ask(self.rows, fields.get("dogs"), MAX_THUMBNAILS), request)
-            return {"pictures": await aside(lambda: [thumbnail_url(picture, 96) for picture in drawn])}
-
-        async def make_map(data, request) -> dict:
-            self.fields(data)
-            if self.atlas is None:
-                drawn = await draw(await ask(self.map_dogs), request)
-                await ask(self.lay_out, drawn)
-            return {"picture": self.map_url}
-
-        async def make_sheet(data, request) -> dict:
-            drawn = await draw(await ask(self.rows, self.fields(data).get("dogs"), MAX_SHEET), request)
-            return {"picture": await aside(lambda: data_url(sheet(drawn, min(8, len(drawn)))))}
-
-        async def make_film(data, request) -> dict:
-            fields = self.fields(data)
-            name, kind, frames = (fields.get(key) for key in ("name", "kind", "frames"))
-            if kind not in ("gif", "mp4") or type(frames) is not int or not 2 <= frames <= MAX_FRAMES:
-                raise LatentError(f"A film is a gif or an mp4 of 2 to {MAX_FRAMES} frames.")
-            if not isinstance(name, str) or len(name) > 64:
-                raise LatentError("A film has a name, by which its page asks how far it is.")
-            ends = fields.get("dogs")
-            if not isinstance(ends, list) or len(ends) != 2:
-                raise LatentError("A film leads from one dog to another.")
-            way = await ask(self.way, ends, frames)
-            try:
-                drawn = await draw(way, request, lambda share: self.progress.update({name: 0.8 * share}))
-                encode = film.gif if kind == "gif" else film.mp4
-                data = await aside(encode, film.there_and_back(drawn))
-            finally:
-                self.progress.pop(name, None)
-            mime = "image/gif" if kind == "gif" else "video/mp4"
-            return {"file": f"data:{mime};base64,{base64.b64encode(data).decode()}"}
-
-        async def thumbnails(data, request: gr.Request):
-            return await sentence(make_thumbnails(data, request))
-
-        async def atlas(data, request: gr.Request):
-            return await sentence(make_map(data, request))
-
-        async def contact_sheet(data, request: gr.Request):
-            return await sentence(make_sheet(data, request))
-
-        async def movie(data, request: gr.Request):
-            return await sentence(make_film(data, request))
-
-        async def progress(name):
-            return {"share": self.progress.get(name, 0) if isinstance(name, str) else 0}
-
-        return [thumbnails, atlas, contact_sheet, movie, progress]
+        self.map = Atlas(self.studio.latents.coordinates(self.map_dogs()[order]))
 
 
 def sheet(pictures: list[Image.Image], columns: int) -> Image.Image:

@@ -6,17 +6,17 @@ import gradio as gr
 from PIL import Image
 
 from .photo import photo_bytes
+from .scripts import WEB, on_load
 from .studio import Studio
 from .worker import Worker, data_url
 
-HERE = Path(__file__).parent
 DRAWN = 6  # random dogs a row
 
 
 def build_lesson(studios: dict[str, Studio], worker: Worker, example: Path) -> gr.HTML:
     """studios: for "autoencoder", "classic" and "dogvae"; example: the dog that stands in for a photo."""
     before = first_phase(studios["dogvae"], example.parent)
-    after = studios["dogvae"].draw(studios["dogvae"].sample(DRAWN, 1.0, seed=0)) if before else []
+    after = studios["dogvae"].draw(studios["dogvae"].sample(len(before), 1.0, seed=0)) if before else []
 
     def see(upload: object) -> dict:
         """One photo through every model."""
@@ -51,9 +51,9 @@ def build_lesson(studios: dict[str, Studio], worker: Worker, example: Path) -> g
 
     return gr.HTML(
         value="",
-        html_template=(HERE / "lesson.html").read_text(),
-        css_template=(HERE / "lesson.css").read_text(),
-        js_on_load=(HERE / "lesson.js").read_text(),
+        html_template=(WEB / "lesson.html").read_text(),
+        css_template=(WEB / "lesson.css").read_text(),
+        js_on_load=on_load("lesson.js"),
         server_functions=[reconstructions, samples],
         apply_default_css=False,
         elem_id="lesson",

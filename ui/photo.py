@@ -4,46 +4,72 @@ The server keeps nothing: for another box or another turn the browser sends the 
 [x0, y0, x1, y1] as shares of the photo's width and height, after it was turned.
 """
 
-import json
+from collections.abc import Callable
 
 from PIL import Image
 
-from model.finder import MARGIN, Box, Head
+from model.crop import Box, Crop, Point
+from model.finder import Head, by_eyes
 from model.photos import PhotoError
 
-from .studio import Studio
+from .protocol import Wish
+from .studio import Sight, Studio
 from .worker import data_url
 
 SHOWN = 640  # pixels of the longer side of the photo as the page shows it
 NO_DOG = "I found no dog's head in this photo: draw a box round it, turn the photo, or go on anyway."
+ASIDE = "I can't see both eyes and the nose well: a photo that looks into the camera comes out better."
 
 
 def see_photo(studio: Studio, upload: object) -> dict:
-    """What the page shows of an upload. Raises PhotoError.
+    """What the page shows of an upload (`protocol.Seen`). Raises PhotoError, RequestError.
 
-    upload: a file and, in the field "wish", JSON {"turns": quarters clockwise, "box": a box by hand or null,
-    "whole": true for the middle square of a photo in which no head is looked for}.
+    upload: a file and, in the field "wish", how it is to be seen (`Wish`).
     "z" is the dog; where no head was found there is none, but an "error" and perhaps a "guess".
     """
-    wish = _wish(upload)
-    sight = studio.look(photo_bytes(upload), wish["turns"], find=not wish["whole"] and wish["box"] is None)
+    wish = Wish.of(upload)
+    sight = studio.look(photo_bytes(upload), wish.turns, _by_hand(studio, wish))
     size = sight.photo.size
-    answer = {"turns": wish["turns"], "heads": [_entry(head, size) for head in sight.heads]}
-    answer |= {"photo": _thumbnail(sight.photo), "ratio": size[0] / size[1]}
-    if wish["box"]:
-        box = _in_pixels(wish["box"], size)
-    elif sight.heads:
-        box = sight.heads[0].box
-    elif wish["whole"]:
-        box = None
-    else:
+    answer = {"turns": wish.turns, "heads": [_entry(head, size) for head in sight.heads]}
+    answer |= {"photo": _thumbnail(sight.photo), "ratio": size[0] / size[1], "size": list(size)}
+    if sight.crop is None:
         answer["guess"] = _entry(sight.guess, size) if sight.guess else None
         return answer | {"error": NO_DOG, "box": None}
-    seen = studio.reconstruct(studio.cut(sight.photo, box))
-    answer["box"] = _in_shares(box or _middle(sight.photo), size)
+    seen = studio.reconstruct(sight.photo, sight.crop)
+    answer |= _taken(sight, studio.vae.config.frame)
     answer |= {"crop": data_url(seen.crop), "psnr": round(seen.psnr, 1)}
     answer["percentile"] = round(100 * seen.percentile, 1)
     return answer | {"z": seen.z}
+
+
+def _by_hand(studio: Studio, wish: Wish) -> Callable[[Image.Image], Head | Crop] | None:
+    """Which head or square the visitor chose, as a function of the upright photo; None: the finder is to choose."""
+    if wish.whole:
+        return lambda photo: Crop.middle(photo.size)
+    if wish.crop:
+        return lambda photo: Crop.from_json(wish.crop)
+    if wish.landmarks:
+        return lambda photo: _face([(x * photo.width, y * photo.height) for x, y in wish.landmarks])
+    if wish.box:
+        if studio.vae.config.frame == "box" or studio.finder is None:
+            return lambda photo: Head(_in_pixels(wish.box, photo.size), 1.0)
+        return lambda photo: studio.finder.head_in(photo, _in_pixels(wish.box, photo.size))
+    return None
+
+
+def _face(points: list[tuple[float, float]]) -> Head:
+    """A head whose eyes and nose somebody has pointed at. Raises PhotoError where they are no face."""
+    return Head(Crop.from_landmarks(points).head("eyes"), 1.0, tuple(points), 1.0)
+
+
+def _taken(sight: Sight, frame: str) -> dict:
+    """Which square was taken, and of which head."""
+    head, size = sight.head, sight.photo.size
+    answer = {"box": _in_shares(head.box if head else sight.crop.head(frame), size), "place": sight.crop.to_json()}
+    if head and frame == "eyes":
+        answer |= {"landmarks": _entry(head, size)["landmarks"], "sure": round(head.sure, 2)}
+        answer["hint"] = "" if by_eyes(head, size) else ASIDE
+    return answer
 
 
 def photo_bytes(upload: object) -> bytes:
@@ -54,36 +80,17 @@ def photo_bytes(upload: object) -> bytes:
     return files[0][1]
 
 
-def _wish(upload: object) -> dict:
-    fields = getattr(upload, "data", None)
-    try:
-        given = json.loads(fields["wish"][:1000]) if isinstance(fields, dict) and "wish" in fields else {}
-        turns, box = int(given.get("turns", 0)) % 4, given.get("box")
-        if box is not None:
-            x0, y0, x1, y1 = box = [float(v) for v in box]
-            if not (-2 <= x0 < x1 <= 3 and -2 <= y0 < y1 <= 3):
-                raise ValueError
-        return {"turns": turns, "box": box, "whole": bool(given.get("whole"))}
-    except (TypeError, ValueError, OverflowError, AttributeError, RecursionError):
-        raise PhotoError("The box does not lie in the photo; please draw it again.") from None
-
-
 def _in_pixels(box: list[float], size: tuple[int, int]) -> Box:
     return box[0] * size[0], box[1] * size[1], box[2] * size[0], box[3] * size[1]
 
 
-def _in_shares(box: Box, size: tuple[int, int]) -> list[float]:
-    return [round(v / whole, 5) for v, whole in zip(box, (*size, *size))]
+def _in_shares(numbers: Box | Point, size: tuple[int, int]) -> list[float]:
+    return [round(v / whole, 5) for v, whole in zip(numbers, (*size, *size))]
 
 
 def _entry(head: Head, size: tuple[int, int]) -> dict:
-    return {"box": _in_shares(head.box, size), "score": round(head.score, 2)}
-
-
-def _middle(photo: Image.Image) -> Box:
-    """The head's box for which the middle square would be cut."""
-    side, (x, y) = min(photo.size) / MARGIN / 2, (photo.width / 2, photo.height / 2)
-    return x - side, y - side, x + side, y + side
+    points = [_in_shares(point, size) for point in head.landmarks or ()]
+    return {"box": _in_shares(head.box, size), "score": round(head.score, 2), "landmarks": points}
 
 
 def _thumbnail(photo: Image.Image) -> str:

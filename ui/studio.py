@@ -8,9 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from model.finder import Box, DogFinder, Head, crop_box
+from model.crop import Crop
+from model.errors import PlainError
+from model.finder import NO_DOG, DogFinder, Head, NoDogError, frame_of
 from model.packed import packed
-from model.photos import center_crop, open_photo
+from model.photos import open_photo
 from model.pixels import to_file, to_picture, to_tensor
 from model.vae import DogVAE
 
@@ -22,7 +24,7 @@ GUESS = 0.05  # of a score, for a place that is shown as the likeliest where no 
 TURNS = (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)  # Pillow turns to the left
 
 
-class LatentError(ValueError):
+class LatentError(PlainError):
     """The latent can't be decoded; its text is one plain sentence for the visitor."""
 
 
@@ -39,11 +41,17 @@ class Reconstruction:
 
 @dataclass
 class Sight:
-    """A photo, upright, and what the finder sees in it. guess: where there might be a head, if there is none."""
+    """A photo, upright, what the finder sees in it, and the square that is taken.
+
+    head: whose square it is, if it is a head's. guess: where there might be a head, if there is none; then there is
+    no crop either.
+    """
 
     photo: Image.Image
     heads: list[Head]
     guess: Head | None = None
+    head: Head | None = None
+    crop: Crop | None = None
 
 
 class Studio:
@@ -57,32 +65,51 @@ class Studio:
         self.size, self.dim = vae.config.image_size, vae.config.latent_dim
 
     def sample(self, n: int, temperature: float, seed: int, prior: str = "fitted") -> Tensor:
-        """[n, D]; raises ValueError in one plain sentence (`Latents.sample`)."""
-        return self.latents.sample(n, temperature=temperature, seed=seed, prior=prior)
+        """Random latents [n, D] (`Latents.sample`). Raises LatentError."""
+        try:
+            return self.latents.sample(n, temperature=temperature, seed=seed, prior=prior)
+        except ValueError as error:
+            raise LatentError(str(error)) from None
 
     def draw(self, z: Tensor, decode: Callable[[Tensor], Tensor] | None = None) -> list[Image.Image]:
         """Latents [n, D] -> n pictures, by the given decoder or by the CPU's own."""
         return [to_picture(x) for x in (decode or self.decode)(z)]
 
-    def look(self, photo: bytes | str, turns: int = 0, find: bool = True) -> Sight:
-        """A photo file, turned clockwise by so many quarters, and the dogs' heads in it. Raises PhotoError."""
+    def look(
+        self, photo: bytes | str, turns: int = 0, by_hand: Callable[[Image.Image], Head | Crop] | None = None
+    ) -> Sight:
+        """A photo file, turned clockwise by so many quarters, and the square to reconstruct in it.
+
+        That of the best head; by_hand, a function of the upright photo, says instead which head or square to take, and
+        no head is looked for. Raises PhotoError.
+        """
         opened = open_photo(photo)
         if turns % 4:
             opened = opened.transpose(TURNS[turns % 4 - 1])
-        if not find or self.finder is None:
-            return Sight(opened, [])
-        heads = self.finder.find(opened)
-        unsure = [] if heads else self.finder.find(opened, GUESS)
-        return Sight(opened, heads, unsure[0] if unsure else None)
+        heads, chosen = [], by_hand(opened) if by_hand else None
+        if chosen is None and self.finder is None:
+            chosen = Crop.middle(opened.size)
+        if isinstance(chosen, Crop):
+            return Sight(opened, [], crop=chosen)
+        if chosen is None:
+            heads = self.finder.find(opened)
+            if not heads:
+                unsure = self.finder.find(opened, GUESS)
+                return Sight(opened, [], unsure[0] if unsure else None)
+            chosen = heads[0]
+        return Sight(opened, heads, None, chosen, frame_of(chosen, opened.size, self.vae.config.frame))
 
-    def cut(self, photo: Image.Image, box: Box | None) -> Image.Image:
-        """The square round a head's box as the model learned it; without a box, the middle of the photo."""
-        return center_crop(photo) if box is None else photo.crop(crop_box(photo.size, box))
+    def see(self, photo: bytes | str) -> Reconstruction:
+        """A photo file, the head found in it, and what the model makes of that. Raises PhotoError, NoDogError."""
+        sight = self.look(photo)
+        if sight.crop is None:
+            raise NoDogError(NO_DOG)
+        return self.reconstruct(sight.photo, sight.crop)
 
-    def reconstruct(self, photo: bytes | str | Image.Image) -> Reconstruction:
-        """The middle square of a photo, or of a photo file as bytes or path, through the model. Raises PhotoError."""
-        crop = center_crop(photo if isinstance(photo, Image.Image) else open_photo(photo))
-        x = to_tensor(crop, self.size)[None]
+    def reconstruct(self, photo: bytes | str | Image.Image, crop: Crop | None = None) -> Reconstruction:
+        """A square (default: the middle one) of a photo, or of a photo file, through the model. Raises PhotoError."""
+        opened = photo if isinstance(photo, Image.Image) else open_photo(photo)
+        x = to_tensor((crop or Crop.middle(opened.size)).cut(opened, self.size), self.size)[None]
         mu, _ = self.vae.encode(x)
         x_hat = self.decode(mu).cpu()
         mse = (x - x_hat).square().mean().item() / 4  # [-1, 1] spans 2: this is the error on a scale of 0..1

@@ -14,6 +14,7 @@ from PIL import Image
 from model.photos import PhotoError
 from model.pixels import to_file
 
+from .protocol import Dropped, Problem, RequestError
 from .studio import LatentError, jpeg, png
 
 MAX_WAITING = 32  # requests, each with up to 25 MB
@@ -29,6 +30,9 @@ class Busy(RuntimeError):
 
 class Gone(RuntimeError):
     """The page that asked was closed."""
+
+
+PLAIN = (PhotoError, LatentError, RequestError, Busy)  # errors whose text is meant for who asked
 
 
 class Worker:
@@ -118,18 +122,21 @@ async def unless_gone(future: Future, request: gr.Request | None):
 
 
 async def sentence(work) -> dict:
-    """What went wrong as {"error": sentence}, with "busy" where the page does well to ask again."""
+    """The answer of `work`; where it failed a Problem, or Dropped where the page is gone, as JSON."""
     try:
         return await work
     except Gone:
-        return {"dropped": True}
-    except (PhotoError, LatentError) as error:
-        return {"error": str(error)}
-    except Busy as error:
-        return {"error": str(error), "busy": True}
-    except Exception:
-        log.exception("a request of the page failed")
-        return {"error": "Something went wrong on the server; please try again."}
+        return Dropped().to_json()
+    except Exception as error:
+        return Problem(error=in_words(error), busy=isinstance(error, Busy) or None).to_json()
+
+
+def in_words(error: Exception) -> str:
+    """The sentence for who asked. What nobody has foreseen is logged, and is not theirs to read."""
+    if isinstance(error, PLAIN):
+        return str(error)
+    log.error("a request failed", exc_info=error)
+    return "Something went wrong on the server; please try again."
 
 
 def data_url(picture: Image.Image, still: bool = True) -> str:

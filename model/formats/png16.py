@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from typing import TypeGuard
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -11,9 +12,9 @@ from .shades import assemble, shade, span
 ROWS = 256
 
 
-def is_png16(photo: Image.Image) -> bool:
+def is_png16(photo: Image.Image) -> TypeGuard[PngImagePlugin.PngImageFile]:
     """photo: as Pillow opened it, not decoded yet."""
-    return photo.format == "PNG" and "16B" in str(photo.tile)
+    return isinstance(photo, PngImagePlugin.PngImageFile) and "16B" in str(photo.tile)
 
 
 def read_png16(

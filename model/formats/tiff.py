@@ -105,7 +105,7 @@ class Samples:
         shown |= {WIDTH: [wide], BITS: [8], PHOTOMETRIC: [1], SAMPLES: [1]}
         if TILES in tags:
             shown[TILE_WIDTH] = [self.tile_bytes]
-        planes = []
+        planes: list[Image.Image] = []
         for plane in range(apart):
             for tag in (STRIPS, STRIP_SIZES, TILES, TILE_SIZES):
                 if tag in tags:

@@ -39,10 +39,11 @@ def load_onto(photo: Image.Image, junk: bool) -> None:
             prepare()
             photo.im.paste(_ink(photo.im.mode, junk), (0, 0, *photo.im.size))
 
-        photo.load_prepare = load_prepare
+        photo.load_prepare = load_prepare  # type: ignore[method-assign]
     with contextlib.suppress(OSError, EOFError, SyntaxError):
         photo.load()
-    photo.tile = []  # Pillow would try again
+    if isinstance(photo, ImageFile.ImageFile):
+        photo.tile = []  # Pillow would try again
 
 
 def _ink(mode: str, junk: bool):

@@ -12,18 +12,23 @@ from safetensors.torch import save_file
 
 from model import PRESETS
 from tests.support.tiny import TINY_PRESETS, TINY_RECIPE
-from training.recipe import RECIPES
-from training.run import Run
+from training.config import RECIPES
 from training.train import parse
+from training.trainer import Trainer
 
 
 def main() -> None:
     out, arguments = Path(sys.argv[1]), sys.argv[2:]
     PRESETS.update(TINY_PRESETS)
     RECIPES.update(dict.fromkeys(TINY_PRESETS, TINY_RECIPE))
-    run, taken = Run(parse(arguments)), []
+    run, taken = Trainer(parse(arguments)), []
     batch = run.samples.batch
-    run.samples.batch = lambda start, count: taken.extend(range(start, start + count)) or batch(start, count)
+
+    def noted(start: int, count: int, step: int):
+        taken.extend(range(start, start + count))
+        return batch(start, count, step)
+
+    run.samples.batch = noted
     run.step()
     gradients = {name: p.grad.contiguous() for name, p in run.vae.named_parameters() if p.grad is not None}
     facts = {"taken": taken, "processes": run.accelerator.num_processes, "pid": os.getpid()}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.tiny import ROOT
 from training import train
-from training.run import Run
+from training.trainer import Trainer
 
 IMAGES = 160
 
@@ -44,6 +44,6 @@ def fails(*args) -> str:
     return text
 
 
-def make(out: Path, data: Path, *more, **named) -> Run:
+def make(out: Path, data: Path, *more, **named) -> Trainer:
     out.mkdir(exist_ok=True)
-    return Run(train.parse(arguments(out, data, *more, **named)))
+    return Trainer(train.parse(arguments(out, data, *more, **named)))

@@ -14,14 +14,20 @@ from torch import Tensor
 from model import PRESETS, Config, DogVAE, Latents
 from model.latent import Mixture
 from model.pixels import to_tensor
-from training.recipe import RECIPES, Recipe
+from training.config import RECIPES, Recipe
 from training.train import main
 
 ROOT = Path(__file__).parents[2]
 WIDTHS = (16, 16, 16, 16, 16)
-TINY = Config("tiny", image_size=32, latent_dim=16, encoder_width=16, decoder_widths=WIDTHS, decoder_blocks=(1,) * 5)
+SIZES = {"image_size": 32, "encoder_size": 32, "latent_dim": 16, "encoder_width": 16}
+TINY = Config("tiny", **SIZES, decoder_widths=WIDTHS, decoder_blocks=(1,) * 5, draws_half=False)
+# As dogvae is made: looked at twice, and drawn in two steps.
+LARGE = Config(
+    "large", **SIZES | {"image_size": 64}, decoder_widths=(*WIDTHS, 16), decoder_blocks=(1, 1, 1, 1, 1, 0)
+)
 TINY_PRESETS = {
     "tiny": TINY,
+    "large": LARGE,
     "tiny-classic": Config("tiny-classic", network="classic", image_size=127, latent_dim=8),
     "tiny-autoencoder": Config("tiny-autoencoder", network="classic", image_size=127, latent_dim=8, variational=False),
 }

@@ -5,6 +5,7 @@ run's seed and n alone. So a run that was killed goes on as if it had not been, 
 share the samples without talking to each other.
 """
 
+import csv
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,14 +15,31 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from model.errors import PlainError
 from model.photos import PhotoError, open_photo
 from model.pixels import from_pixels, to_pixels, to_tensor
 
+SHARP = 0.74  # pixels that a picture had in its photo / its pixels a side; with fewer it has no hair of its own
 HELD_OUT = 20  # one picture in so many is for validation
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 
 
-class DataError(ValueError):
+@dataclass
+class Batch:
+    """Samples `start` .. of a run, and a seed for whatever else is drawn at random with them."""
+
+    x: Tensor  # [B, 3, S, S] in [-1, 1]
+    eps: Tensor  # [B, latent_dim] ~ N(0, 1)
+    sharp: Tensor  # bool [B]: the photo had nearly as many pixels; the others are enlargements without hair
+    start: int
+    seed: int
+
+    def to(self, device: torch.device) -> "Batch":
+        x = self.x.to(device).contiguous(memory_format=torch.channels_last)
+        return Batch(x, self.eps.to(device), self.sharp, self.start, self.seed)
+
+
+class DataError(PlainError):
     """The folder can't be trained on; its text is one plain sentence."""
 
 
@@ -29,6 +47,22 @@ class DataError(ValueError):
 class Pictures:
     pixels: Tensor  # uint8 [N, 3, S, S]
     skipped: list[str]  # "name: why" of the files that could not be read
+    side: Tensor | None = None  # [N], pixels a side that each had in its photo (None: S)
+
+    @property
+    def sharp(self) -> Tensor:
+        """bool [N]: those that have hair of their own."""
+        if self.side is None:
+            return torch.ones(len(self), dtype=torch.bool)
+        return self.side >= SHARP * self.pixels.shape[-1]
+
+    def first(self, count: int) -> "Pictures":
+        return Pictures(self.pixels[:count], [], None if self.side is None else self.side[:count])
+
+    def with_more(self, more: "Pictures") -> "Pictures":
+        """These and then others, of the same size."""
+        sides = [torch.full((len(p),), p.pixels.shape[-1]) if p.side is None else p.side for p in (self, more)]
+        return Pictures(torch.cat([self.pixels, more.pixels]), self.skipped + more.skipped, torch.cat(sides))
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -44,7 +78,7 @@ def load_pictures(folder: str | Path, size: int, progress: bool = False) -> Pict
     Unreadable files are skipped and listed. Raises DataError where nothing is left.
     """
     good, skipped = _read(Path(folder), size, progress)
-    return Pictures(torch.stack(list(good.values())), skipped)
+    return _together(good, skipped)
 
 
 def load_splits(folder: str | Path, size: int, progress: bool = False) -> tuple[Pictures, Pictures]:
@@ -58,8 +92,23 @@ def load_splits(folder: str | Path, size: int, progress: bool = False) -> tuple[
     held = {path for path in good if held_out(path.read_bytes())}
     if len(held) in (0, len(good)):  # of a few pictures it can be none, and one is needed
         held = {next(iter(good))}
-    train, val = (torch.stack([x for path, x in good.items() if (path in held) == wanted]) for wanted in (False, True))
-    return Pictures(train, skipped), Pictures(val, [])
+    train, val = ({path: x for path, x in good.items() if (path in held) == wanted} for wanted in (False, True))
+    return _together(train, skipped), _together(val, [])
+
+
+def _together(good: dict[Path, tuple[Tensor, int]], skipped: list[str]) -> Pictures:
+    pixels, sides = zip(*good.values())
+    return Pictures(torch.stack(pixels), skipped, torch.tensor(sides))
+
+
+def known_sides(folder: Path) -> dict[str, int]:
+    """file -> pixels a side that it had in its photo, by the table beside the folder (train.csv beside train/), for
+    pictures that were enlarged when they were cut; empty where there is no such table."""
+    table = folder.with_name(folder.name + ".csv")
+    if not table.is_file():
+        return {}
+    with open(table, newline="", encoding="utf-8") as file:
+        return {row["file"]: int(float(row["side"])) for row in csv.DictReader(file) if row.get("side")}
 
 
 def has_splits(folder: str | Path) -> bool:
@@ -72,23 +121,27 @@ def held_out(data: bytes) -> bool:
     return zlib.crc32(data) % HELD_OUT == 0
 
 
-def _read(folder: Path, size: int, progress: bool) -> tuple[dict[Path, Tensor], list[str]]:
+def _read(folder: Path, size: int, progress: bool) -> tuple[dict[Path, tuple[Tensor, int]], list[str]]:
+    """Each picture and how many pixels a side it had, and what could not be read."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}; --data names a folder of pictures.")
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
         raise DataError(f"The folder {folder} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
 
-    def read(path: Path) -> Tensor | str:
+    sides = known_sides(folder)
+
+    def read(path: Path) -> tuple[Tensor, int] | str:
         try:
-            return to_pixels(to_tensor(open_photo(path), size))
+            photo = open_photo(path)
+            return to_pixels(to_tensor(photo, size)), sides.get(path.name, min(photo.size))
         except PhotoError as error:
             return f"{path.name}: {error}"
 
     with ThreadPoolExecutor() as pool:
-        results = pool.map(read, files)
-        results = list(tqdm(results, "reading", len(files), disable=not progress, unit=" pictures", leave=False))
-    good = {path: result for path, result in zip(files, results) if isinstance(result, Tensor)}
+        bar = {"desc": "reading", "total": len(files), "unit": " pictures", "disable": not progress, "leave": False}
+        results = list(tqdm(pool.map(read, files), **bar))
+    good = {path: result for path, result in zip(files, results) if not isinstance(result, str)}
     skipped = [result for result in results if isinstance(result, str)]
     if not good:
         raise DataError(f"None of the {len(files)} pictures in {folder} can be read ({skipped[0]})")
@@ -102,11 +155,19 @@ class Samples:
         self.pictures, self.latent_dim, self.seed = pictures, latent_dim, seed
         self.epoch, self.order = -1, torch.empty(0)
 
-    def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
-        """Samples start .. start + count: pictures [B, 3, S, S] in [-1, 1], noise [B, latent_dim] ~ N(0, 1)."""
-        index, mirrored, noise = self.which(start, count)
+    def batch(self, start: int, count: int, step: int | None = None) -> Batch:
+        """Samples start .. start + count.
+
+        step: the first sample of the whole step, of which these may be a part. The batch's seed follows from it, so
+        that what is drawn at random does not depend on how a step is divided.
+        """
+        index, mirrored, eps = self.which(start, count)
         x = self.pictures.floats(index)
-        return torch.where(mirrored[:, None, None, None], x.flip(3), x), noise
+        x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+        return Batch(x, eps, self.pictures.sharp[index], start, self._seed(start if step is None else step))
+
+    def _seed(self, start: int) -> int:
+        return (self.seed * 15_485_863 + start) % 2**63
 
     def which(self, start: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """The same samples as numbers of pictures [B], whether they are mirrored [B], and noise [B, latent_dim]."""
@@ -121,12 +182,6 @@ class Samples:
             mirrored.append(torch.rand((), generator=generator) < 0.5)
             noise.append(torch.randn(self.latent_dim, generator=generator))
         return torch.stack(mirrored), torch.stack(noise)
-
-    def shift(self, start: int, reach: int) -> tuple[int, int]:
-        """Pixels down and right, -reach..reach, by which the loss moves its view of the batch from `start`."""
-        generator = torch.Generator().manual_seed(self.seed * 15_485_863 + start)
-        down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
-        return down, right
 
     def _picture(self, n: int) -> Tensor:
         epoch, position = divmod(n, len(self.pictures))

@@ -8,7 +8,7 @@ pictures that waited in it are not seen in that epoch.
 import glob
 import random
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from model.photos import PhotoError, open_photo
-from model.pixels import from_pixels, to_pixels, to_tensor
+from model.pixels import to_pixels, to_tensor
 
-from .folder import SUFFIXES, DataError, Pictures, Samples, has_splits, held_out
+from .folder import SUFFIXES, Batch, DataError, Pictures, Samples, has_splits, held_out
 
 FIRST = 5_000  # pictures kept in memory: for validation those that are held out, for fitting the latents the others
 BUFFER = 2_000  # encoded pictures among which the next one is drawn; at 50 KB each, 0.1 GB
@@ -39,8 +39,7 @@ def open_stream(source: str):
         elif folder.is_dir():
             if not (files := _mixed(folder, SUFFIXES)):
                 raise DataError(f"The folder {source} holds neither pictures nor *.tar shards.")
-            files = {"train": files}
-            stream = datasets.load_dataset("imagefolder", data_files=files, split="train", streaming=True)
+            stream = datasets.load_dataset("imagefolder", data_files={"train": files}, split="train", streaming=True)
         elif folder.exists() or source.count("/") != 1:
             raise DataError(f"{source} is neither a folder nor the name of a data set on the Hub, user/name.")
         else:
@@ -100,18 +99,25 @@ def encoded(entry: dict) -> bytes:
 def first_pictures(source: str, size: int) -> tuple[Pictures, Pictures]:
     """Of the first pictures of a stream those that are trained on, and those that are held out: in the folder val
     where there are train and val. Raises DataError."""
-    kept, skipped, (train, val) = ([], []), [], parts(source)
+    train, val = parts(source)
+    kept: tuple[list[Tensor], list[Tensor]] = ([], [])
+    sides: tuple[list[int], list[int]] = ([], [])
+    skipped: list[str] = []
     for part in filter(None, (train, val)):
         for entry in unbroken(open_stream(part).take(FIRST)):
             data = encoded(entry)
             held = part == val if val else held_out(data)
             try:
-                kept[held].append(to_pixels(to_tensor(open_photo(data), size)))
+                photo = open_photo(data)
+                kept[held].append(to_pixels(to_tensor(photo, size)))
+                sides[held].append(min(photo.size))
             except PhotoError as error:
                 skipped.append(f"{(entry['image'] or {}).get('path')}: {error}")
     if not all(kept):
         raise DataError(f"{source} holds too few readable pictures to stream; leave out --stream.")
-    return Pictures(torch.stack(kept[0]), skipped), Pictures(torch.stack(kept[1]), [])
+    first, held_back = (Pictures(torch.stack(pixels), [], torch.tensor(s)) for pixels, s in zip(kept, sides))
+    first.skipped.extend(skipped)
+    return first, held_back
 
 
 class Stream(Samples):
@@ -125,8 +131,9 @@ class Stream(Samples):
         self.resumed = False
         shuffled = open_stream(source).shuffle(seed=seed, buffer_size=BUFFER)
         self.size, self.stream = size, split_dataset_by_node(shuffled, rank=process, world_size=processes)
-        self.threads, self.ahead = ThreadPoolExecutor(), None
+        self.threads = ThreadPoolExecutor()
         self.reader = ThreadPoolExecutor(1)  # reads the next batch during a step
+        self.ahead: Future[tuple[Pictures, dict]] | None = None
         self.epoch, self.entries = 0, self._endless()
         self.state = self.stream.state_dict()  # of the batch returned last
 
@@ -140,25 +147,27 @@ class Stream(Samples):
             self.epoch = max(state["epoch"] for state in states) + 1
         self.stream.set_epoch(self.epoch)
 
-    def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+    def batch(self, start: int, count: int, step: int | None = None) -> Batch:
         """The next `count` pictures of this process, whatever `start`; mirrored and with noise by `start`."""
-        pixels, self.state = self.ahead.result() if self.ahead else self._read(count)
+        pictures, self.state = self.ahead.result() if self.ahead else self._read(count)
         self.ahead = self.reader.submit(self._read, count)
-        mirrored, noise = self.chance(start, count)
-        x = from_pixels(pixels)
-        return torch.where(mirrored[:, None, None, None], x.flip(3), x), noise
+        mirrored, eps = self.chance(start, count)
+        x = pictures.floats(slice(None))
+        x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+        return Batch(x, eps, pictures.sharp, start, self._seed(start if step is None else step))
 
-    def _read(self, count: int) -> tuple[Tensor, dict]:
-        pixels: list[Tensor] = []
+    def _read(self, count: int) -> tuple[Pictures, dict]:
+        good: list[tuple[Tensor, int]] = []
         failed = 0
-        while len(pixels) < count:
-            some = list(islice(self.entries, count - len(pixels)))
-            good = [p for p in self.threads.map(self._decode, some) if p is not None]
-            failed = 0 if good else failed + len(some)
+        while len(good) < count:
+            some = list(islice(self.entries, count - len(good)))
+            read = [p for p in self.threads.map(self._decode, some) if p is not None]
+            failed = 0 if read else failed + len(some)
             if failed >= MAX_UNREADABLE:
                 raise DataError(f"{failed:,} pictures of the stream in a row can't be read.")
-            pixels += good
-        return torch.stack(pixels), self.stream.state_dict()
+            good += read
+        pixels, sides = zip(*good)
+        return Pictures(torch.stack(pixels), [], torch.tensor(sides)), self.stream.state_dict()
 
     def _endless(self) -> Iterator[bytes]:
         while True:
@@ -174,8 +183,9 @@ class Stream(Samples):
             self.epoch += 1
             self.stream.set_epoch(self.epoch)
 
-    def _decode(self, data: bytes) -> Tensor | None:
+    def _decode(self, data: bytes) -> tuple[Tensor, int] | None:
         try:
-            return to_pixels(to_tensor(open_photo(data), self.size))
+            photo = open_photo(data)
+            return to_pixels(to_tensor(photo, self.size)), min(photo.size)
         except PhotoError:
             return None

@@ -2,7 +2,7 @@
 
     python -m training.evaluate --weights weights/classic weights/dogvae --data ../shared/data/heads --json metrics.json
 
-Everything is compared with the validation pictures at 128 px, as bytes, and beside three anchors: real
+Everything but sharpness is compared with the validation pictures at 128 px, as bytes, and beside three anchors: real
 pictures, real ones blurred, and their mean. The network that compares was never trained on (features.Judge),
 so these are "Lite2-KIDs", not to be set against published FIDs or KIDs. The same command prints the same
 numbers: every draw has a fixed seed.
@@ -25,10 +25,12 @@ from model.pixels import from_pixels, to_file, to_picture, to_pixels
 from model.pretrained import sha256
 from model.vae import kl_divergence
 
-from ..data.folder import DataError, Pictures, load_splits
+from ..command import one_sentence, unwritten
+from ..data.folder import Pictures, load_splits
 from ..finder.views import read_labels
 from ..pictures import save_grid
-from .measures import BATCH, KID_SUBSETS, Reference, subset_size
+from ..tables import table
+from .measures import BATCH, KID_SUBSETS, Reference, laplacian_variance, subset_size
 from .uncropped import of_photos
 
 SIZE = 128  # pixels a side, of every picture compared
@@ -37,38 +39,43 @@ HEADLINE = {"dogvae": "fitted", "classic": "normal", "autoencoder": "normal"}  #
 ACROSS = 12  # pictures in a row of a grid that shows photos
 
 
-def comparable(x: Tensor) -> Tensor:
-    """Pictures float [N, 3, S, S] in [-1, 1] -> uint8 [N, 3, 128, 128] on the CPU."""
-    if x.shape[-1] != SIZE:
-        x = TF.resize(x, [SIZE, SIZE], TF.InterpolationMode.BICUBIC, antialias=True)
-    return to_pixels(x).cpu()
+def comparable(pixels: Tensor) -> Tensor:
+    """Pictures uint8 [N, 3, S, S] -> uint8 [N, 3, 128, 128]."""
+    if pixels.shape[-1] == SIZE:
+        return pixels
+    how = {"size": [SIZE, SIZE], "interpolation": TF.InterpolationMode.BICUBIC, "antialias": True}
+    return torch.cat([TF.resize(x, **how) for x in pixels.split(BATCH)])
 
 
-def reconstruct(vae: DogVAE, own: Pictures) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Validation pictures of the model's own size -> their reconstructions from mu, and mu, logvar [N, D]."""
-    pictures, mus, logvars = [], [], []
-    for start in tqdm(range(0, len(own), BATCH), "reconstructing", unit=" batches", leave=False):
-        mu, logvar = vae.encode(own.floats(slice(start, start + BATCH)))
-        pictures.append(comparable(vae.decode(mu)))
-        mus.append(mu.cpu())
-        logvars.append(None if logvar is None else logvar.cpu())
-    return torch.cat(pictures), torch.cat(mus), None if logvars[0] is None else torch.cat(logvars)
+def encode(vae: DogVAE, own: Pictures) -> tuple[Tensor, Tensor | None]:
+    """mu, logvar [N, D] of the validation pictures, of the model's own size."""
+    batches = tqdm(range(0, len(own), BATCH), "encoding", unit=" batches", leave=False)
+    mus, logvars = zip(*(vae.encode(own.floats(slice(start, start + BATCH))) for start in batches))
+    return torch.cat(mus).cpu(), None if logvars[0] is None else torch.cat(logvars).cpu()
 
 
 def draw(vae: DogVAE, z: Tensor) -> Tensor:
-    """Latents [N, D] -> pictures uint8 [N, 3, 128, 128]."""
+    """Latents [N, D] -> pictures uint8 [N, 3, S, S]."""
     batches = tqdm(z.split(BATCH), "drawing", unit=" batches", leave=False)
-    return torch.cat([comparable(vae.decode(batch)) for batch in batches])
+    return torch.cat([to_pixels(vae.decode(batch)).cpu() for batch in batches])
 
 
 def evaluate(vae: DogVAE, own: Pictures, reference: Reference, count: int, grids: Path | None = None) -> dict:
-    """All that is measured of one model; own: the validation pictures at the model's own size."""
-    pictures, mu, logvar = reconstruct(vae, own)
+    """All that is measured of one model; own: the validation pictures at the model's own size.
+
+    Sharpness is measured at that size, against the photos that have hair of their own there (`Pictures.sharp`).
+    """
+    mu, logvar = encode(vae, own)
+    rebuilt = draw(vae, mu)
+    hair = laplacian_variance(own.pixels[own.sharp]).median().item()
     headline = HEADLINE.get(vae.config.preset, "fitted")
-    result = {
+    measured = reference.of_reconstructions(comparable(rebuilt))
+    measured["sharpness"] = laplacian_variance(rebuilt[own.sharp]).median().item() / hair
+    result: dict = {
         "preset": vae.config.preset,
+        "image_size": vae.config.image_size,
         "headline_prior": headline,
-        "reconstructions": reference.of_reconstructions(pictures),
+        "reconstructions": measured,
         # Burda et al. 2016, arXiv:1509.00519: a unit is active if its mean varies with the picture.
         "active_units": int((mu.var(dim=0) > 0.01).sum()),
         "latent_dim": vae.config.latent_dim,
@@ -77,14 +84,16 @@ def evaluate(vae: DogVAE, own: Pictures, reference: Reference, count: int, grids
     }
     for prior in ("fitted", "normal"):
         for temperature in TEMPERATURES:
-            drawn = draw(vae, vae.latents.sample(count, temperature, seed=0, prior=prior))
+            full = draw(vae, vae.latents.sample(count, temperature, seed=0, prior=prior))
+            drawn = comparable(full)
             features = reference.features(drawn, f"looking at samples, {prior} prior, {temperature}")
             measured = reference.of_samples(drawn, features)
+            measured["sharpness"] = laplacian_variance(full).median().item() / hair
             result["samples"].setdefault(prior, {})[str(temperature)] = measured
             if grids and prior == headline and temperature == 1.0:
                 neighbours = reference.train[reference.nearest(features)[1]]
                 tag = f"{vae.config.preset}-{vae.weights_id[:6]}"
-                save_photo_grids(grids, tag, reference.real, pictures, drawn, neighbours)
+                save_photo_grids(grids, tag, reference.real, comparable(rebuilt), drawn, neighbours)
     return result
 
 
@@ -97,10 +106,10 @@ def save_photo_grids(folder: Path, tag: str, real: Tensor, rebuilt: Tensor, draw
 
 
 def save_samples(vae: DogVAE, prior: str, path: Path) -> None:
-    """The dogs of seeds 0 to 63 at temperature 1, as they come. WebP, as a PNG of them takes 2 MB."""
+    """The dogs of seeds 0 to 63 at temperature 1, as they come, at their own size. WebP, as a PNG would take 8 MB."""
     z = torch.cat([vae.latents.sample(1, seed=seed, prior=prior) for seed in range(64)])
     grid = make_grid(from_pixels(draw(vae, z)), nrow=8, padding=2, pad_value=1)
-    write_whole(path, to_file(to_picture(grid), "WEBP", quality=90))
+    write_whole(path, to_file(to_picture(grid), "WEBP", quality=85))
 
 
 def write_json(values: dict, path: Path) -> None:
@@ -120,32 +129,44 @@ def tidy(values):
 
 
 def tables(result: dict) -> str:
-    """Everything that was measured, as two Markdown tables."""
-    models, anchors = result["models"], result["anchors"]
-    data = result["data"]
-    lines = [f"Reconstructions of {data['val']} dogs that were not trained on ({data['folder']}):", ""]
+    """Everything that was measured, as Markdown tables."""
+    about = f"{result['data']['val']} dogs that were not trained on ({result['data']['folder']})"
+    return "\n".join(
+        [
+            f"Reconstructions of {about}:",
+            "",
+            *reconstructions_table(result["models"], result["anchors"]),
+            "",
+            f"Random dogs, {result['count']:,} of each kind (bold: as the makers would draw them):",
+            "",
+            *samples_table(result["models"], result["anchors"]),
+            *uncropped_table(result["models"]),
+        ]
+    )
+
+
+def reconstructions_table(models: list[dict], anchors: dict) -> list[str]:
     columns = {"KID x1e3": "kid", "perceptual": "perceptual:.3f", "PSNR dB": "psnr:.2f", "SSIM": "ssim:.3f"}
-    columns |= {"sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
+    columns |= {"recall": "recall:.1%", "sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
     about = {"active units": "active_units:d", "KL nats": "kl_nats:.0f"}
     about |= {"images": "images:,d", "minutes": "minutes:.0f"}
-    lines += header({"": "", **columns, **about})
-    for name in ("blurred", "mean"):
-        lines.append(row([f"*{name} picture*", *cells(anchors[name]["reconstructions"], columns), *[""] * len(about)]))
-    for m in models:
-        lines.append(row([m["folder"], *cells(m["reconstructions"], columns), *cells(m, about)]))
-    lines += ["", f"Random dogs, {result['count']:,} of each kind (bold: as the makers would draw them):", ""]
+    none = [""] * len(about)
+    rows = [[f"*{n} picture*", *cells(anchors[n]["reconstructions"], columns), *none] for n in ("blurred", "mean")]
+    rows += [[m["folder"], *cells(m["reconstructions"], columns), *cells(m, about)] for m in models]
+    return table(["", *columns, *about], rows)
+
+
+def samples_table(models: list[dict], anchors: dict) -> list[str]:
     columns = {"KID x1e3": "kid", "sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
     columns |= {"diversity": "diversity:.2f", "memorisation": "memorisation:.1%"}
-    lines += header({"": "", "prior": "", "temperature": "", **columns})
-    for name in anchors:
-        lines.append(row([f"*{name} picture*", "", "", *cells(anchors[name]["samples"], columns)]))
+    rows = [[f"*{name} picture*", "", "", *cells(anchors[name]["samples"], columns)] for name in anchors]
     for m in models:
         for prior, by_temperature in m["samples"].items():
             for temperature, measured in by_temperature.items():
                 bold = prior == m["headline_prior"] and temperature == "1.0"
                 name = f"**{m['folder']}**" if bold else m["folder"]
-                lines.append(row([name, prior, temperature, *cells(measured, columns)]))
-    return "\n".join([*lines, *uncropped_table(models)])
+                rows.append([name, prior, temperature, *cells(measured, columns)])
+    return table(["", "prior", "temperature", *columns], rows)
 
 
 def uncropped_table(models: list[dict]) -> list[str]:
@@ -156,10 +177,11 @@ def uncropped_table(models: list[dict]) -> list[str]:
     count, missed = measured[0][1]["photos"], measured[0][1]["not_found"]
     lines = ["", f"Perceptual distance on {count} photos of whole dogs (head not found in {missed}), cut", ""]
     columns = {"by the finder": "finder:.3f", "in the middle": "centre_crop:.3f", "ratio": "ratio:.2f"}
-    return [*lines, *header({"": "", **columns}), *(row([name, *cells(m, columns)]) for name, m in measured)]
+    return lines + table(["", *columns], [[name, *cells(m, columns)] for name, m in measured])
 
 
 def cells(values: dict, columns: dict[str, str]) -> list[str]:
+    """columns: heading -> key of values, and how it is written; "kid" is a mean and its spread."""
     written = []
     for column in columns.values():
         key, _, form = column.partition(":")
@@ -170,23 +192,15 @@ def cells(values: dict, columns: dict[str, str]) -> list[str]:
     return written
 
 
-def row(written: list[str]) -> str:
-    return "| " + " | ".join(written) + " |"
-
-
-def header(columns: dict[str, str]) -> list[str]:
-    return [row(list(columns)), "| --- |" + " ---: |" * (len(columns) - 1)]
-
-
 def training_facts(folder: Path, digest: str) -> dict:
     """Images seen and minutes of training: from the run's log, else from an earlier metrics.json of these weights."""
     facts = {"images": None, "minutes": None}
     try:
         if (folder / "log.jsonl").is_file():
-            lines = (folder / "log.jsonl").read_text().splitlines()
+            lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
             known = json.loads(lines[-1])
         else:
-            known = json.loads((folder / "metrics.json").read_text())
+            known = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
             known = known if known["sha256"] == digest else {}
         return {k: known.get(k) for k in facts}
     except (OSError, ValueError, IndexError, KeyError):  # none, or cut off: then it is not known
@@ -255,15 +269,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(sys.argv[1:] if argv is None else argv)
-    try:
+    with one_sentence(unwritten("The results")):
         args.json.parent.mkdir(parents=True, exist_ok=True)  # now, not after minutes of work
         result = measure_all(args)
         write_json(result, args.json)
         print(tables(result))
-    except (WeightsError, DataError) as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"The results could not be written ({error}).")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,15 @@ Its head is what the Hub reads: licence, task, and the main numbers (huggingface
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from model.errors import PlainError
 from model.files import write_whole
+
+from ..command import one_sentence, unwritten
+from ..tables import table
 
 ABOUT = {
     "dogvae": (
@@ -88,53 +91,72 @@ TRUNK = (
 def head(metrics: dict, ours: bool) -> ModelCardData:
     """What the Hub reads of the card."""
     drawn, rebuilt = metrics["samples"][metrics["headline_prior"]]["1.0"], metrics["reconstructions"]
-    where = {"dataset_type": "image-folder", "dataset_name": f"{metrics['data']['val']} held-out pictures of dogs"}
-    task = {"task_type": "unconditional-image-generation", **where}
+    task, data = "unconditional-image-generation", f"{metrics['data']['val']} held-out pictures of dogs"
     numbers = [
         ("kid", drawn["kid_x1e3"], "Lite2-KID x1e3, random dogs"),
         ("kid", rebuilt["kid_x1e3"], "Lite2-KID x1e3, reconstructions"),
         ("psnr", rebuilt["psnr"], "PSNR dB, reconstructions"),
     ]
-    results = [EvalResult(metric_type=kind, metric_value=v, metric_name=name, **task) for kind, v, name in numbers]
-    licence = {"license": "other", "license_name": "non-commercial-research"} if ours else {"license": "unknown"}
-    return ModelCardData(
+    results = [
+        EvalResult(task, "image-folder", data, metric_type=kind, metric_value=value, metric_name=name)
+        for kind, value, name in numbers
+    ]
+    written = ModelCardData(
         model_name=f"DogVAE {metrics['preset']}",
         library_name="pytorch",
         pipeline_tag="unconditional-image-generation",
         tags=["vae", "dogs", "image-generation"],
         eval_results=results,
-        **licence,
+        license="other" if ours else "unknown",
     )
+    if ours:
+        written.license_name = "non-commercial-research"
+    return written
 
 
-def table(metrics: dict) -> str:
+def tables(metrics: dict) -> str:
     """Reconstructions and random dogs of this model beside the anchors, as Markdown."""
     prior = metrics["headline_prior"]
     mine, drawn = metrics["reconstructions"], metrics["samples"][prior]["1.0"]
-    lines = ["| | KID x1e3 | perceptual distance | PSNR dB | SSIM | sharpness |", "| --- " + "| ---: " * 5 + "|"]
-    blurred = metrics["anchors"]["blurred"]["reconstructions"]
-    for name, values in [("reconstructions", mine), ("*blurred photos*", blurred)]:
-        lines.append(
-            f"| {name} | {values['kid_x1e3']:.1f} ± {values['kid_std_x1e3']:.1f} | {values['perceptual']:.3f} | "
-            f"{values['psnr']:.2f} | {values['ssim']:.3f} | {values['sharpness']:.2f} |"
-        )
-    lines += ["", "| | KID x1e3 | diversity | memorisation | sharpness |", "| --- " + "| ---: " * 4 + "|"]
+    rebuilt = [("reconstructions", mine), ("*blurred photos*", metrics["anchors"]["blurred"]["reconstructions"])]
     source = "N(0, I)" if prior == "normal" else "the fitted prior"
-    for name, values in [(f"random dogs from {source}", drawn), ("*real dogs*", metrics["anchors"]["real"]["samples"])]:
-        lines.append(
-            f"| {name} | {values['kid_x1e3']:.1f} ± {values['kid_std_x1e3']:.1f} | {values['diversity']:.2f} | "
-            f"{values['memorisation']:.1%} | {values['sharpness']:.2f} |"
-        )
+    random = [(f"random dogs from {source}", drawn), ("*real dogs*", metrics["anchors"]["real"]["samples"])]
+    lines = table(
+        ["", "KID x1e3", "perceptual distance", "PSNR dB", "SSIM", "sharpness"],
+        [
+            [name, kid(m), f"{m['perceptual']:.3f}", f"{m['psnr']:.2f}", f"{m['ssim']:.3f}", f"{m['sharpness']:.2f}"]
+            for name, m in rebuilt
+        ],
+    )
+    lines += ["", *table(
+        ["", "KID x1e3", "diversity", "memorisation", "sharpness"],
+        [
+            [name, kid(m), f"{m['diversity']:.2f}", f"{m['memorisation']:.1%}", f"{m['sharpness']:.2f}"]
+            for name, m in random
+        ],
+    )]
     return "\n".join(lines)
+
+
+def kid(measured: dict) -> str:
+    return f"{measured['kid_x1e3']:.1f} ± {measured['kid_std_x1e3']:.1f}"
 
 
 def card(folder: Path, name: str | None = None) -> str:
     """The card's text. name: by which `load` takes the weights, where that is not the folder's.
 
-    Raises OSError, ValueError or KeyError where metrics.json is missing or of another form.
+    Raises PlainError where metrics.json is missing or of another form.
     """
-    metrics = json.loads((folder / "metrics.json").read_text())
-    config = json.loads((folder / "config.json").read_text())
+    try:
+        return _fill_in(folder, name)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"{folder} has no metrics.json that says enough for a card ({error})"
+        raise PlainError(f"{why}; run python -m training.evaluate --write-metrics on it first.") from None
+
+
+def _fill_in(folder: Path, name: str | None) -> str:
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     title, about = ABOUT.get(metrics["preset"], ABOUT["dogvae"])
     source = Path(metrics["data"]["folder"]).name
     ours, train = OUR_DATA.items() <= (metrics["data"] | {"folder": source}).items(), f"{metrics['data']['train']:,}"
@@ -147,7 +169,7 @@ def card(folder: Path, name: str | None = None) -> str:
         val=metrics["data"]["val"],
         train=train,
         command=metrics["command"],
-        table=table(metrics),
+        table=tables(metrics),
         images=f"{metrics['images']:,}" if metrics["images"] else "an unknown number of",
         minutes=f"{metrics['minutes']:.0f}" if metrics["minutes"] else "an unknown number of",
         where=" on two CPU cores that were busy with other\nwork too" if ours else "",
@@ -160,10 +182,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", required=True, nargs="+", type=Path, help="folders with a metrics.json")
     for folder in parser.parse_args().weights:
-        try:
+        with one_sentence(unwritten("The card")):
             write_whole(folder / "README.md", card(folder).encode())
-        except (OSError, ValueError, KeyError) as error:
-            sys.exit(f"{folder} has no usable metrics.json ({error}); run python -m training.evaluate --write-metrics.")
 
 
 if __name__ == "__main__":

@@ -7,19 +7,19 @@ folder of the weights that the second phase started from; their latents mean the
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
 
-from model import WeightsError, load
+from model import load
 from model.files import write_whole
 from model.pixels import to_file, to_picture
 from model.pretrained import read
-from ui.lesson import DRAWN
-from ui.studio import Studio, png
+
+from ..command import one_sentence, unwritten
 
 ASSETS = Path(__file__).parents[2] / "assets"
+DRAWN = 6  # dogs in a row of the lesson
 
 
 def main() -> None:
@@ -29,22 +29,20 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--first-phase", metavar="DIR")
     args = parser.parse_args()
-    try:
-        studio = Studio(load(args.weights))
+    with one_sentence(unwritten("The pictures")):
+        vae = load(args.weights)
         first = read(args.first_phase).eval() if args.first_phase else None
-    except WeightsError as error:
-        sys.exit(str(error))
-    for old in ASSETS.glob("dog-*.png"):
-        old.unlink()
-    for number, seed in enumerate(args.seeds, 1):
-        picture = studio.draw(studio.sample(1, args.temperature, seed))[0]
-        write_whole(ASSETS / f"dog-{number}.png", png(picture))
-    if first:
-        for old in ASSETS.glob("first-phase-*.webp"):
+        for old in ASSETS.glob("dog-*.png"):
             old.unlink()
-        x = first.decode(studio.sample(DRAWN, 1.0, seed=0))
-        strip = to_picture(torch.cat(list(x), dim=2))
-        write_whole(ASSETS / f"first-phase-{studio.vae.weights_id}.webp", to_file(strip, "WEBP", quality=92))
+        for number, seed in enumerate(args.seeds, 1):
+            picture = to_picture(vae.decode(vae.latents.sample(1, args.temperature, seed))[0])
+            write_whole(ASSETS / f"dog-{number}.png", to_file(picture, "PNG"))
+        if first:
+            for old in ASSETS.glob("first-phase-*.webp"):
+                old.unlink()
+            x = first.decode(vae.latents.sample(DRAWN, 1.0, seed=0))
+            strip = to_picture(torch.cat(list(x), dim=2))
+            write_whole(ASSETS / f"first-phase-{vae.weights_id}.webp", to_file(strip, "WEBP", quality=92))
 
 
 if __name__ == "__main__":

@@ -9,16 +9,17 @@ A folder that is on the Hub already makes no commit. The token is HF_TOKEN's, or
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from huggingface_hub import HfApi, ModelInfo
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from hub import PROBE, HubError, digest, hashes, plain, probe, sha256, split
-from model import WeightsError, load
+from hub import PROBE, digest, hashes, plain, probe, sha256, split
+from model import load
+from model.errors import PlainError
 
+from ..command import one_sentence
 from .card import card
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,7 @@ NOTICES = ["LICENSE", "NOTICE"]
 EVALUATE = "run python -m training.evaluate --write-metrics on it first"
 
 
-class PushError(ValueError):
+class PushError(PlainError):
     """Nothing was pushed; its text is one plain sentence."""
 
 
@@ -40,7 +41,7 @@ def check(weights: Path) -> None:
         if not (weights / file).is_file():
             raise PushError(f"{weights} has no {file}; {EVALUATE}.")
     try:
-        measured = json.loads((weights / "metrics.json").read_text())["sha256"]
+        measured = json.loads((weights / "metrics.json").read_text(encoding="utf-8"))["sha256"]
     except (ValueError, KeyError, TypeError):
         raise PushError(f"{weights}/metrics.json is damaged; {EVALUATE}.") from None
     if measured != sha256(weights / "model.safetensors"):
@@ -52,10 +53,7 @@ def stage(weights: Path, repo: str, folder: Path) -> list[Path]:
     pictures = [path for path in weights.iterdir() if path.suffix in (".png", ".webp")]
     for path in sorted({*pictures, *(weights / file for file in FILES), *(ROOT / file for file in NOTICES)}):
         shutil.copy(path, folder)
-    try:
-        (folder / "README.md").write_text(card(weights, repo))
-    except (ValueError, KeyError, TypeError) as error:
-        raise PushError(f"{weights}/metrics.json says too little for a card ({error}); {EVALUATE}.") from None
+    (folder / "README.md").write_text(card(weights, repo), encoding="utf-8")
     return sorted(folder.iterdir())
 
 
@@ -76,14 +74,15 @@ def push(files: list[Path], repo: str, private: bool, revision: str | None, tag:
     had = hashes(head) if head else {}
     same = all(path.name in had and digest(path, had[path.name]) == had[path.name] for path in files)
     tagged = info(api, repo, tag) if tag else None
-    if tagged and not (same and tagged.sha == head.sha):
+    if tagged and not (same and head and tagged.sha == head.sha):
         raise PushError(f"{repo} has a tag {tag} already, of other weights; choose another --tag.")
-    if same:
-        commit, done = head.sha, f"{repo} has these weights already, at"
+    if same and head:
+        commit, done = str(head.sha), f"{repo} has these weights already, at"
     else:
-        message = f"DogVAE {sha256(files[0].parent / 'model.safetensors')[:12]}"
-        options = {"folder_path": files[0].parent, "revision": revision, "commit_message": message}
-        commit, done = api.upload_folder(repo_id=repo, **options).oid, f"Pushed to {repo} at"
+        folder = files[0].parent
+        message = f"DogVAE {sha256(folder / 'model.safetensors')[:12]}"
+        pushed = api.upload_folder(repo_id=repo, folder_path=folder, revision=revision, commit_message=message)
+        commit, done = pushed.oid, f"Pushed to {repo} at"
     if tag and not tagged:
         api.create_tag(repo, tag=tag, revision=commit)
     return f'{done} {commit[:7]}. Take them by load("{repo}@{tag or commit}").'
@@ -105,7 +104,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--tag", help="name the commit so")
     parser.add_argument("--dry-run", action="store_true", help="show what would go up, and send nothing")
     args = parser.parse_args(argv)
-    try:
+    with one_sentence(
+        lambda error: plain(error, args.repo, args.revision or "main"),
+        stopped="Stopped; nothing was committed. Push again to go on.",
+    ):
         for revision in (args.revision, args.tag):
             split(args.repo if revision is None else f"{args.repo}@{revision}")
         check(args.weights)
@@ -117,12 +119,6 @@ def main(argv: list[str] | None = None) -> None:
             print(f"{total:>12,} bytes to {'the private ' if args.private else ''}{args.repo}", flush=True)
             if not args.dry_run:
                 print(push(files, args.repo, args.private, args.revision, args.tag))
-    except (PushError, WeightsError, HubError) as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("Stopped; nothing was committed. Push again to go on.")
-    except Exception as error:  # the client's: one of the Hub's answers, a network that is gone, a full disk
-        sys.exit(plain(error, args.repo, args.revision or "main"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,235 @@
+"""The messages between page and server, and the classes that answer them, without a server in between."""
+
+import asyncio
+import base64
+import io
+import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from model import DogFinder, load
+from model.photos import PhotoError
+from ui.api import Api
+from ui.pad import Pad, server_function
+from ui.protocol import (
+    ContactSheet,
+    Draw,
+    Facts,
+    Morph,
+    Move,
+    Movie,
+    PageQuestion,
+    Question,
+    RequestError,
+    Sample,
+    Seen,
+    Thumbnails,
+    Turn,
+    Wish,
+    read,
+)
+from ui.studio import LatentError, Studio
+from ui.worker import Busy, Gone, Worker
+
+ROOT = Path(__file__).parent.parent
+OURS = {"weights": "0123456789ab", "dim": 4}
+DOG = [0.0] * 256
+FILM = {"kind": "gif", "frames": 3, "name": "x", "dogs": [DOG, DOG]}
+
+
+def answered(work):
+    """Its result, in a thread of its own: in this one the browser's loop may be running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result(120)
+
+
+def questions(of: type = Question) -> set[type]:
+    return {kind for sub in of.__subclasses__() for kind in {sub, *questions(sub)}}
+
+
+def test_each_field_that_can_be_wrong_says_what_is_right():
+    for question in questions() - {Wish}:  # of which a visitor has drawn the box, and knows nothing of the rest
+        for name, field in question.model_fields.items():
+            text = field.description
+            assert (question, name) == (Move, "values") or (text.endswith(".") and "\n" not in text), (question, name)
+
+
+@pytest.mark.parametrize(
+    "question, data, sentence",
+    [
+        (Draw, None, "The seed and the temperature are numbers."),
+        (Draw, {"seed": "7", "temperature": 1}, "The seed and the temperature are numbers."),
+        (Draw, {"seed": True, "temperature": 1}, "The seed and the temperature are numbers."),
+        (Draw, {"seed": math.inf, "temperature": 1}, "The seed and the temperature are numbers."),
+        (Draw, {"seed": 7, "temperature": 10**400}, "The seed and the temperature are numbers."),
+        (Draw, {"seed": 7, "temperature": 1, "keep": [[4, 0.0]]}, "What is locked are directions"),
+        (Draw, {"seed": 7, "temperature": 1, "keep": [[-1, 0.0]]}, "What is locked are directions"),
+        (Draw, {"seed": 7, "temperature": 1, "keep": [[1, math.nan]]}, "What is locked are directions"),
+        (Draw, {"seed": 7, "temperature": 1, "keep": [[1, 2e5]]}, "What is locked are directions"),
+        (Draw, {"seed": 7, "temperature": 1, "keep": [[1]]}, "What is locked are directions"),
+        (Draw, {"seed": "dog", "weights": "ba9876543210"}, "has been changed; reload the page"),
+        (PageQuestion, {"weights": 7}, "has been changed; reload the page"),
+        (Move, {"space": "elsewhere"}, "along directions, by its raw numbers, or on the map"),
+        (Turn, {"page": "x" * 65, "number": 1}, "at most 64 characters"),
+        (Thumbnails, {"dogs": [DOG] * 33}, "This takes a list of 1 to 32 dogs."),
+        (Thumbnails, {"dogs": "dogs"}, "This takes a list of 1 to 32 dogs."),
+        (ContactSheet, {}, "This takes a list of 1 to 64 dogs."),
+        (Movie, FILM | {"kind": ["gif"]}, "A film is a gif or an mp4 of 2 to 60 frames."),
+        (Movie, FILM | {"frames": 3.0}, "A film is a gif or an mp4 of 2 to 60 frames."),
+        (Movie, FILM | {"name": 7}, "A film has a name"),
+        (Movie, FILM | {"dogs": [DOG] * 3}, "A film leads from one dog to another."),
+        (Sample, {"n": 1.5, "temperature": 1, "seed": 1}, "n is a whole number from 1 to 64."),
+        (Sample, {"n": 1, "temperature": None, "seed": 1}, "not of the kind"),
+        (Sample, {"n": 1, "temperature": 1, "seed": 2**53}, "The seed is a whole number from 0 to 9007199254740991."),
+        (Morph, {"frames": 61}, "frames is a whole number from 2 to 60."),
+    ],
+)
+def test_a_wrong_value_gets_its_sentence(question, data, sentence):
+    with pytest.raises(RequestError, match=sentence):
+        read(question, data, **OURS)
+
+
+def test_right_values_are_taken():
+    asked = read(Draw, {"seed": 7.0, "temperature": 1, "keep": [[3, 2]], "weights": OURS["weights"], "x": 1}, **OURS)
+    assert (asked.seed, asked.temperature, asked.keep) == (7, 1.0, [(3, 2.0)])
+    assert read(Draw, {"seed": 10**30, "temperature": 1, "keep": None}, **OURS).keep is None
+    assert read(Move, {"values": [1]}, **OURS) == Move(space="directions", values=[1], still=False)
+
+
+def wish(text: str | None, *files: bytes) -> SimpleNamespace:
+    """An upload as Gradio hands it over."""
+    return SimpleNamespace(data={} if text is None else {"wish": text}, files=[("dog.png", data) for data in files])
+
+
+def test_a_wish():
+    assert Wish.of(wish(None)) == Wish.of(None) == Wish.of(wish("{}")) == Wish(turns=0, box=None, whole=False)
+    assert Wish.of(wish('{"turns": -1, "box": [0, 0.5, 1, 1]}')) == Wish(turns=3, box=(0.0, 0.5, 1.0, 1.0))
+    for text in ('{"turns": "1"}', '{"box": [0, 0, 0, 1]}', '{"box": [0, 0, 1, 1, 1]}', '{"box": [0, 0, NaN, 1]}', "7"):
+        with pytest.raises(RequestError, match="The box does not lie in the photo"):
+            Wish.of(wish(text))
+
+
+# ---- The classes, with the real model
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return Studio(load(ROOT / "weights" / "dogvae"), DogFinder())
+
+
+@pytest.fixture
+def pad(studio):
+    return Pad(studio, Worker())
+
+
+def picture(url: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+
+
+def test_a_random_dog_and_the_same_by_its_numbers(pad):
+    dog = answered(pad.draw({"seed": 7, "temperature": 1}))
+    assert picture(dog["picture"]).format == "PNG" and len(dog["c"]) == 256
+    assert answered(pad.load(dog["latent"]))["c"] == pytest.approx(dog["c"], abs=0.01)
+    moving = answered(pad.move({"values": dog["c"]}))
+    assert set(moving) == {"picture", "took"} and picture(moving["picture"]).format == "JPEG"
+    still = answered(pad.move({"values": dog["latent"]["z"], "space": "raw", "still": True}))
+    assert still["latent"] == dog["latent"]
+    locked = answered(pad.draw({"seed": 7, "temperature": 1, "keep": [[5, 2.5], [0, -1]]}))
+    assert [locked["c"][i] for i in (0, 5)] == pytest.approx([-1, 2.5], abs=1e-3)
+    assert locked["c"][1:5] == pytest.approx(dog["c"][1:5], abs=1e-3)
+
+
+def test_of_a_batch_only_the_wrong_moves_fail(pad):
+    moves = [{"values": DOG}, {"values": DOG[1:]}, {"values": [0.5, 2], "space": "map"}, {"values": DOG, "still": True}]
+    answers = pad.draw_moves([read(Move, move, **OURS) for move in moves])
+    assert [set(answer) for answer in answers] == [{"picture"}, {"error"}, {"error"}, {"picture", "latent", "c"}]
+    assert "256 numbers; this is 255" in answers[1]["error"]
+    assert answers[2]["error"] == "A place on the map is two numbers from 0 to 1."
+
+
+def test_wrong_questions_raise(pad):
+    for work, error in (
+        (pad.draw({"seed": -1, "temperature": 1}), LatentError),
+        (pad.draw({"seed": 1, "temperature": 3}), LatentError),
+        (pad.move({"values": DOG, "weights": "ba9876543210"}), RequestError),
+        (pad.load({"format": 2}), LatentError),
+        (pad.reconstruct(wish(None)), PhotoError),
+        (pad.explorer.thumbnails({"dogs": [DOG[1:]]}), LatentError),
+    ):
+        with pytest.raises(error):
+            answered(work)
+
+
+def test_a_photo(pad):
+    photo = (ROOT / "assets" / "dog-1.png").read_bytes()
+    seen = answered(pad.reconstruct(wish('{"whole": true, "turns": 4}', photo)))
+    assert Seen(**seen).to_json() == seen and seen["turns"] == 0 and seen["heads"] == []
+    assert picture(seen["picture"]).size == (128, 128) and len(seen["latent"]["z"]) == 256
+    none = io.BytesIO()
+    Image.new("RGB", (300, 200), "olive").save(none, "PNG")
+    unseen = answered(pad.reconstruct(wish(None, none.getvalue())))
+    assert unseen["error"].startswith("I found no dog's head") and not {"picture", "box", "crop"} & set(unseen)
+
+
+def test_the_tabs(pad):
+    tabs = pad.explorer
+    assert len(answered(tabs.thumbnails({"dogs": [DOG] * 3}))["pictures"]) == 3
+    assert picture(answered(tabs.contact_sheet({"dogs": [DOG] * 9}))["picture"]).size == (8 * 128, 2 * 128)
+    film = answered(tabs.movie(FILM | {"dogs": [DOG, [1.0] * 256]}))["file"]
+    assert picture(film).n_frames == 4  # three there, and one back
+    assert tabs.drawn == {} and answered(tabs.progress("x")) == answered(tabs.progress(["x"])) == {"share": 0}
+    shown = answered(tabs.atlas({}))["picture"]
+    assert shown and answered(tabs.atlas({}))["picture"] == shown
+    place = answered(pad.move({"values": [0.25, 0.5], "space": "map", "still": True}))
+    assert len(place["c"]) == 256 and place["c"] != DOG
+
+
+def test_the_page_knows_its_facts(pad, studio):
+    facts = pad.facts([Path("/assets/dog-1.png")]).to_json()
+    assert Facts(**facts).to_json() == facts and facts["first"]["seed"] == 23
+    assert facts["weights"] == studio.vae.weights_id and sorted(facts["raw_order"]) == list(range(256))
+    assert sum(facts["share"]) == pytest.approx(100, abs=1) and len(facts["names"]) == 256
+
+
+def test_the_endpoints(studio, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    uploads: set[str] = set()
+    api = Api(studio, Worker(), uploads)
+    pictures, (a, b) = answered(api.sample(7.0, 1, 2))
+    unlike = ImageChops.difference(answered(api.decode(a)), pictures[0])
+    assert max(ImageStat.Stat(unlike).mean) < 1 and len(pictures) == 2  # a batch is rounded otherwise than one alone
+    gif, frames = answered(api.morph(a, b["z"], 3))
+    assert Path(gif).is_relative_to(tmp_path) and Image.open(gif).n_frames == len(frames) == 3
+    sent = tmp_path / "abc" / "file.png"  # as MCP stores a data: URL
+    sent.parent.mkdir()
+    sent.write_bytes((ROOT / "assets" / "dog-1.png").read_bytes())
+    crop, rebuilt, psnr, latent = answered(api.reconstruct(str(sent)))
+    assert crop.size == rebuilt.size == (128, 128) and psnr > 10 and len(latent["z"]) == 256 and uploads == {str(sent)}
+    for work, sentence in (
+        (api.sample(1, 1, 65), "n is a whole number"),
+        (api.decode("[" * 20_000), "not of the kind"),
+        (api.decode("1" * 20_000), "no valid JSON"),
+        (api.decode(" " * 100_001), "too long to be a latent"),
+        (api.morph(a, b, "3"), "frames is a whole number"),
+        (api.reconstruct(None), "No photo arrived"),
+    ):
+        with pytest.raises((RequestError, LatentError, PhotoError), match=sentence):
+            answered(work)
+
+
+def test_what_goes_wrong_is_told_to_the_page_in_a_sentence():
+    async def fail(error, request=None):
+        raise error
+
+    told = server_function(fail)
+    assert told.__name__ == "fail"
+    assert answered(told(RequestError("Not so."), None)) == {"error": "Not so."}
+    assert answered(told(Busy("Later."), None)) == {"error": "Later.", "busy": True}
+    assert answered(told(Gone(), None)) == {"dropped": True}
+    assert answered(told(KeyError("secret"), None))["error"].startswith("Something went wrong on the server")
+
+

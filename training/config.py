@@ -1,0 +1,93 @@
+"""How a preset is trained: everything that a run can be told, with its defaults, in one place."""
+
+import math
+from dataclasses import asdict, dataclass, replace
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a preset learns. All horizons count images seen, not steps."""
+
+    batch: int  # images of one update
+    lr: float
+    betas: tuple[float, float]
+    clip: float  # of the gradient's norm
+    ema_halflife: int = 10_000
+    warmup: int = 5_000  # of the learning rate
+    kl_warmup: int = 10_000
+    kl: float = 0.002  # price of a nat
+    realism_share: float = 0.0  # of all images, the last ones: the second phase, with a discriminator
+    realism_lr: float = 2e-4
+    critic_lr: float = 5e-4
+    realism_warmup: int = 2_000  # of the second phase's rate and of the weight of the critic's loss
+    critic_alone: int = 10_000  # images of the second phase, at most its first tenth, in which only the critic learns
+
+
+RECIPES = {
+    "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0, realism_share=0.75),
+    "classic": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=0.00025),
+    "autoencoder": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run: `Trainer(TrainConfig(data="heads", out="runs/mine", images=100_000)).train()`.
+
+    Raises ValueError with one plain sentence for what makes no sense.
+    """
+
+    data: str  # a folder of pictures, or one with train/ and val/ in it
+    out: str  # the run's folder; made if it is not there
+    preset: str = "dogvae"
+    images: int | None = None  # stop after so many training images ...
+    minutes: float | None = None  # ... or after so many minutes; the schedule follows the pace
+    aside: str | None = None  # pictures that encoder and decoder learn as well, but not the prior: heads in profile
+    frame: str = "eyes"  # how `data` was cut out of photos, by the eyes or by a head's box; stored with the weights
+    stream: bool = False  # read `data` as it goes, not into memory
+    resume: bool = False  # go on from the checkpoint in `out`
+    init_from: str | None = None  # start from the weights in this folder
+    realism: float | None = None  # share of the images for the second phase; None: the preset's
+    batch: int | None = None  # images an update, over all processes; None: the preset's
+    accumulate: int = 1  # parts of a process's share of a batch, one after the other
+    tick: int = 10_000  # images between checkpoints
+    precision: str = "auto"  # "no", "bf16", "fp16" or "auto": bf16 where the hardware computes in it
+    seed: int = 0
+
+    def __post_init__(self):
+        if (self.images is None) == (self.minutes is None):
+            raise ValueError("Say how long to train: either --images or --minutes.")
+        length = self.minutes if self.images is None else self.images
+        if length is None or not 0 < length < math.inf or self.tick <= 0:
+            raise ValueError("--images, --minutes and --tick are above 0.")
+        if self.accumulate <= 0 or (self.batch is not None and self.batch <= 0):
+            raise ValueError("--batch and --accumulate are above 0.")
+        if self.realism is not None and not 0 <= self.realism <= 1:
+            raise ValueError("--realism is a share from 0 to 1.")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError("--seed is a whole number from 0 to 4294967295.")
+        if self.stream and self.aside:
+            raise ValueError("--aside is for pictures in memory; leave out --stream.")
+
+    def resumed(self, facts: dict) -> "TrainConfig":
+        """This config where it goes on from a checkpoint: what decides about the samples to come is kept."""
+        kept = {"seed": facts["seed"], "batch": self.batch or facts.get("batch")}
+        kept["realism"] = facts.get("realism") if self.realism is None else self.realism
+        return replace(self, **kept)
+
+    def recipe(self) -> Recipe:
+        """The preset's recipe with this run's batch and share of the second phase."""
+        recipe = scaled(RECIPES[self.preset], self.batch)
+        return recipe if self.realism is None else replace(recipe, realism_share=self.realism)
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+
+def scaled(recipe: Recipe, batch: int | None) -> Recipe:
+    """The recipe for another batch: Adam's learning rates grow with its root (Malladi 2022, arXiv:2205.10287)."""
+    if not batch:
+        return recipe
+    root = (batch / recipe.batch) ** 0.5
+    rates = {name: root * getattr(recipe, name) for name in ("lr", "realism_lr", "critic_lr")}
+    return replace(recipe, batch=batch, **rates)

@@ -1,0 +1,54 @@
+"""What every phase of training has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ..data.folder import Batch
+
+if TYPE_CHECKING:
+    from ..trainer import Trainer
+
+
+class Phase:
+    """A part of a run with a loss of its own. The trainer owns the loop; a phase says what is to be made small.
+
+    began: images of the run when the phase began. `trainer.total` and with it the phase's end may change as it goes.
+    """
+
+    name: str
+
+    def __init__(self, trainer: Trainer, began: int = 0):
+        self.trainer, self.began = trainer, began
+        self.accelerator, self.recipe = trainer.accelerator, trainer.recipe
+
+    @property
+    def seen(self) -> int:
+        """Images since the phase began."""
+        return self.trainer.images - self.began
+
+    def begin(self) -> None:
+        """Called once, when the phase begins anew or its state has been read from a checkpoint."""
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the VAE makes small, and its parts, unweighted. The total needs no gradient while the VAE rests."""
+        raise NotImplementedError
+
+    def backward(self, total: Tensor, parts: int) -> None:
+        """Gradients of a batch that is one of so many parts."""
+        if total.requires_grad:
+            self.accelerator.backward(total / parts)
+
+    def step(self) -> None:
+        """Updates what the phase itself trains beside the VAE."""
+
+    def learning_rate(self) -> float:
+        """Of the VAE, at this point of the run."""
+        raise NotImplementedError
+
+    def state(self) -> tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer]]:
+        """Modules and optimizers of the phase's own, for the checkpoint."""
+        return {}, {}

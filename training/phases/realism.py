@@ -1,0 +1,120 @@
+"""The second phase: the encoder is frozen, and a critic judges what the decoder draws, of photos and at random."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from model.vae import reparametrize
+
+from ..critic import Critic, load_heads
+from ..data.folder import Batch
+from ..fit import describe, with_mirrored
+from ..losses import PerceptualLoss
+from ..schedule import learning_rate
+from .phase import Phase
+
+if TYPE_CHECKING:
+    from ..trainer import Trainer
+
+HOLD = 0.6  # share of the phase after which its learning rate falls
+WHOLE, FINE = 1.0, 0.6  # weights of what the critic says of whole pictures and of patches at full size
+WARMEST = 1.3  # the highest temperature that random dogs are drawn at
+
+
+class Realism(Phase):
+    """Likeness without asking for each hair in its place, and a critic that asks whether a picture looks real."""
+
+    name = "realism"
+
+    def __init__(self, trainer: Trainer, began: int = 0):
+        super().__init__(trainer, began)
+        torch.manual_seed(trainer.config.seed)  # the same new weights in every process
+        assert isinstance(trainer.criterion, PerceptualLoss)  # the trainer refuses a second phase of other presets
+        self.criterion = trainer.criterion
+        self.critic = Critic(self.criterion, self.accelerator, self.recipe.critic_lr)
+        self.critic_known = False
+        self.accelerator.unwrap_model(trainer.vae).encoder.requires_grad_(False)
+
+    def begin(self) -> None:
+        """What the frozen encoder says of every training picture (of a stream: of the first ones) and its mirror image,
+        and the prior fitted to the upright ones."""
+        trainer = self.trainer
+        if trainer.config.init_from and not trainer.config.resume:
+            self.critic_known = load_heads(self.critic, trainer.config.init_from)
+        with self.accelerator.autocast():
+            self.mu, logvar = with_mirrored(trainer.ema, trainer.train_pictures)
+        assert logvar is not None
+        self.logvar = logvar
+        upright = len(trainer.upright)
+        self.prior = describe(self.mu[:, :upright], self.logvar[:, :upright])
+
+    @property
+    def heeded_from(self) -> float:
+        """Image count from which the critic's loss trains the decoder; an untrained critic would damage it."""
+        if self.critic_known:
+            return self.began
+        return self.began + min(self.recipe.critic_alone, (self.trainer.total - self.began) / 10)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The first half of the photos is reconstructed; half as many dogs again are drawn at random.
+
+        Half of the random ones are drawn at temperature 1, the others anywhere from the mean dog to WARMEST: where
+        nobody asked the decoder for pictures, it fills them with screens and stripes. The encoder's noise is halved:
+        the decoder still hears of each dog's neighbourhood, and sees more of the dog.
+        """
+        trainer, x = self.trainer, batch.x
+        rebuilt = (len(x) + 1) // 2
+        mu, logvar = self._encoded(batch)
+        generator = torch.Generator().manual_seed(batch.seed % 2**53)
+        z = reparametrize(mu, logvar, batch.eps.cpu() / 2)[:rebuilt]
+        z = torch.cat([z, self._random(len(x), batch, generator)])
+        heeded = trainer.images >= self.heeded_from
+        with torch.set_grad_enabled(heeded), self.accelerator.autocast():
+            half, drawn = self.accelerator.unwrap_model(trainer.vae).decoder.both(z.to(x.device))
+        drawn = drawn.float()
+        verdict = self.critic.judge(x, drawn, batch.sharp, generator)
+        likeness, parts = self.criterion.coarse(
+            x[:rebuilt], drawn[:rebuilt], [f[:rebuilt] for f in verdict.real], [f[:rebuilt] for f in verdict.seen]
+        )
+        half_loss, half_parts = self.criterion.of_half(half, drawn)
+        realism = WHOLE * verdict.whole + FINE * verdict.fine
+        ramp = min(1.0, (trainer.images - self.heeded_from) / self.recipe.realism_warmup)
+        total = likeness + half_loss + ramp * realism
+        return total, parts | half_parts | {"realism": realism, "critic": self.critic.loss.detach()}
+
+    def _random(self, photos: int, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Three latents for every four photos [N, latent_dim], of which half lie at temperature 1."""
+        count = (3 * photos + 3) // 4
+        temperature = torch.rand(count, 1, generator=generator) * WARMEST
+        temperature[: count // 2] = 1
+        return torch.lerp(self.prior.mean, self.prior.sample(count, seed=(batch.seed + 1) % 2**53), temperature)
+
+    def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """mu, logvar of the samples, by the frozen encoder: looked up, or of a stream computed."""
+        if self.trainer.config.stream:
+            with self.accelerator.autocast():
+                mu, logvar = self.trainer.ema.encode(batch.x)
+            assert logvar is not None
+            return mu.cpu(), logvar.cpu()
+        index, mirrored, _ = self.trainer.samples.which(batch.start, len(batch.x))
+        return self.mu[mirrored.long(), index], self.logvar[mirrored.long(), index]
+
+    def backward(self, total: Tensor, parts: int) -> None:
+        super().backward(total, parts)
+        self.critic.backward(parts)
+
+    def step(self) -> None:
+        self.critic.step()
+
+    def learning_rate(self) -> float:
+        seen, length = self.trainer.images - self.heeded_from, self.trainer.total - self.heeded_from
+        if seen < 0:
+            return 0.0
+        return learning_rate(self.recipe.realism_lr, self.recipe.realism_warmup, seen, length, HOLD)
+
+    def state(self) -> tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer]]:
+        critic = self.critic
+        return {"critic": critic.networks}, {"critic_optimizer": critic.optimizer.optimizer}

@@ -1,0 +1,44 @@
+"""How the page's own scripts (ui/web/*.js, ES modules without a build step) reach the browser.
+
+They are read once, when the app starts, and their address holds a hash of all of them. So a browser may keep them
+for ever, and never mixes the modules of two versions: an older version's address is not answered.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+WEB = Path(__file__).parent / "web"
+MODULES = {path.name: path.read_bytes() for path in sorted(WEB.glob("*.js"))}
+VERSION = hashlib.sha256(b"".join(name.encode() + data for name, data in MODULES.items())).hexdigest()[:12]
+LATER = {"load.js", "lesson.js"}  # the first is in the page itself, the second is fetched when its tab is opened
+
+
+def serve(request: Request) -> Response:
+    name, version = request.path_params["name"], request.path_params["version"]
+    if version != VERSION or name not in MODULES:
+        return PlainTextResponse("There is no such script; please reload the page.", 404)
+    forever = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(MODULES[name], media_type="text/javascript", headers=forever)
+
+
+ROUTE = Route("/web/{version}/{name}", serve)
+
+
+def address(name: str) -> str:
+    """Of a module, as seen from the page's root: right under any sub-path, and in a frame on another site."""
+    return f"web/{VERSION}/{name}"
+
+
+def preloads() -> str:
+    """For the page's head: the browser fetches all modules at once, before one of them imports the next."""
+    return "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in MODULES if name not in LATER)
+
+
+def on_load(name: str) -> str:
+    """A component's `js_on_load`: fetches its module and starts it with what Gradio gives to such a script."""
+    return f"({MODULES['load.js'].decode()})({{ element, props, server }}, {json.dumps(address(name))})"

@@ -1,0 +1,136 @@
+// The dog on the page: a new one that is fetched, or this one moved to other numbers. The browser holds the numbers;
+// the server turns them into pictures (live.js asks for those of moves).
+
+import { remember } from "./history.js";
+import { field, say } from "./page.js";
+import * as server from "./server.js";
+import { changed, numbers, state, subscribe, update } from "./store.js";
+
+/** @import { Dog, Known } from "./store.js" */
+/** @typedef {Known & import("./server.js").Failure} Answer */
+
+export const NO_SEED = "The seed is a whole number, 0 or more.";
+
+/** @param {string} text */
+export const isSeed = (text) => text !== "" && Number.isInteger(Number(text)) && Number(text) >= 0;
+
+export const randomSeed = () => Math.floor(Math.random() * 1e6);
+
+/**
+ * Puts a dog whose picture and numbers are all known in the place of the one that is there; nothing is asked of the
+ * server.
+ * @param {Known} known
+ * @param {Partial<Dog>} also
+ * @returns {Dog}
+ */
+const settledAs = ({ c, latent, picture }, also) =>
+  ({ ...state.dog, c, latent, picture, settled: true, edit: state.dog.edit + 1, ...also });
+
+/**
+ * Begins from this dog: Reset goes back to it.
+ * @param {Known} base
+ * @param {Partial<Dog>} also what is known of it beside
+ */
+export function beginFrom(base, also = {}) {
+  const space = state.dog.space === "map" ? "directions" : state.dog.space;
+  update({ dog: settledAs(base, { base, space, place: null, ...also }), sight: base, playing: false });
+}
+
+export function reset() {
+  remember();
+  beginFrom(state.dog.base);
+}
+
+/**
+ * Fetches a dog and begins from it. The one that is there stays until the answer is good, and if a newer wish overtakes
+ * this one.
+ * @param {() => Promise<Answer>} call
+ * @param {(answer: Answer) => string} sentence what is said of the new dog
+ * @param {{ doing?: string, seed?: number | null, shownSeed?: string, temperature?: number }} [about] doing: what is
+ *   said meanwhile; seed: null where the dog is not just a seed's; shownSeed: what the field of the seed then shows
+ */
+export async function fetchDog(call, sentence, { doing = "", seed = null, shownSeed = "", temperature } = {}) {
+  const wish = state.wish + 1;
+  update({ wish });
+  if (doing) say(doing);
+  const answer = await call().catch((error) => /** @type {Answer} */ ({ error: server.reason(error) }));
+  if (wish !== state.wish || answer.dropped) return;
+  if (answer.error) {
+    update({ fields: { ...state.fields } }); // what was typed is not this dog's: the fields show again what is
+    return say(answer.error, true);
+  }
+  remember();
+  const shown = temperature === undefined ? state.fields.temperature : String(temperature);
+  beginFrom(answer, { seed, temperature: temperature ?? state.dog.temperature });
+  update({ fields: { ...state.fields, seed: shownSeed, temperature: shown } });
+  say(sentence(answer));
+}
+
+/**
+ * Draws a seed's dog, but with the values of the locked sliders.
+ * @param {number} seed
+ */
+export function drawSeed(seed, temperature = Number(field("#temperature").value), locked = state.locked) {
+  const keep = [...locked].map((index) => [index, state.dog.c[index]]);
+  const sentence = keep.length
+    ? `Seed ${seed}, but for ${keep.length === 1 ? "the locked slider" : `${keep.length} locked sliders`}.`
+    : `Seed ${seed}: draw it again any time.`;
+  const about = { seed: keep.length ? null : seed, shownSeed: `${seed}`, temperature };
+  return fetchDog(() => server.draw({ seed, temperature, keep }), () => sentence, about);
+}
+
+/** Fetches the dog of these coordinates. @param {number[]} c @param {string} sentence */
+export function goTo(c, sentence) {
+  const page = `${server.PAGE} go`; // a name of its own: no move of the sliders overtakes it
+  const move = { page, space: "directions", values: c, still: true };
+  return fetchDog(() => server.move({ ...move, number: state.wish }), () => sentence);
+}
+
+/** Moves this dog to other coordinates; as with a slider, Reset goes back to where it began. @param {number[]} c */
+export function moveDog(c) {
+  update({ dog: { ...state.dog, space: "directions", c, place: null, settled: false } });
+}
+
+/** Moves this dog to a place on the map. @param {number[]} place */
+export function moveOnMap(place) {
+  update({ dog: { ...state.dog, space: "map", place, settled: false } });
+}
+
+/**
+ * This dog with one of the numbers that the sliders show moved.
+ * @param {number} index
+ * @param {number} value
+ * @returns {Dog}
+ */
+function withNumber(index, value) {
+  const { dog } = state, moved = numbers().map((v, i) => (i === index ? value : v));
+  const part = dog.space === "raw" ? { latent: { ...dog.latent, z: moved } } : { c: moved };
+  return { ...dog, ...part, place: null, settled: false };
+}
+
+/** @param {number} index @param {number} value */
+export function moveNumber(index, value) {
+  update({ dog: withNumber(index, value) });
+}
+
+/** Takes one number back to where this dog began. @param {number} index */
+export function resetNumber(index) {
+  const start = numbers(state.dog.base)[index];
+  if (numbers()[index] === start) return;
+  remember();
+  const moved = withNumber(index, start);
+  update({ dog: changed(moved) ? moved : settledAs(state.dog.base, { place: null }) });
+}
+
+/** Comes when numbers and picture belong to each other. A morph that plays would never rest: it is stopped. */
+export function whenSettled() {
+  update({ playing: false });
+  if (state.dog.settled) return Promise.resolve();
+  return new Promise((/** @type {(value?: undefined) => void} */ done) => {
+    const end = subscribe(["dog"], () => {
+      if (!state.dog.settled) return;
+      end();
+      done();
+    });
+  });
+}

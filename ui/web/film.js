@@ -1,0 +1,33 @@
+// The way from A to B of the tab Mix, as a file: an animated GIF or an MP4.
+
+import { onClick, part, saveFile, say } from "./page.js";
+import * as server from "./server.js";
+import { state } from "./store.js";
+
+const FRAMES = 36, LOOK_MS = 250;
+let films = 0; // made so far; each has a name of its own, by which the page asks how far it is
+
+/** @param {"gif" | "mp4"} kind */
+async function saveFilm(kind) {
+  const { a, b } = state.slots;
+  if (!a || !b) return;
+  const name = `${server.PAGE} ${++films}`, bar = /** @type {HTMLProgressElement} */ (part("#film"));
+  const watch = setInterval(async () => {
+    const share = await server.filmProgress(name);
+    if (!bar.hidden) bar.value = Math.max(bar.value, share);
+  }, LOOK_MS);
+  bar.value = 0;
+  bar.hidden = false;
+  say(`Making the ${kind === "gif" ? "GIF" : "MP4"} …`);
+  const answer = await server.ask(server.film({ name, kind, frames: FRAMES, dogs: [a.c, b.c] }));
+  clearInterval(watch);
+  bar.hidden = true;
+  if (!answer) return;
+  saveFile(answer.file, `dogs.${kind}`);
+  say("The film is saved: there and back, ready to loop.");
+}
+
+export function start() {
+  onClick("#gif", () => saveFilm("gif"));
+  onClick("#mp4", () => saveFilm("mp4"));
+}

@@ -1,0 +1,101 @@
+// The ways in which a photo reaches the page: chosen, dropped, pasted, taken with the
+// camera; or an example in its place.
+
+import { build, isShown, onClick, onFile, part, say } from "./page.js";
+import { seePhoto } from "./photo.js";
+import { OUT_OF_REACH } from "./server.js";
+import { state } from "./store.js";
+
+/** @param {File} file @param {string} [caption] as of seePhoto */
+function take(file, caption) {
+  closeCamera();
+  return seePhoto(file, caption);
+}
+
+/** @param {string} url @param {number} index */
+function exampleButton(url, index) {
+  const example = build(`<button type="button">
+    <img src="${url}" alt="Example dog ${index + 1}, drawn by the model" width="56" height="56"></button>`);
+  example.addEventListener("click", async () => {
+    const blob = await fetch(url).then((answer) => answer.blob()).catch(() => null);
+    if (!blob) return say(OUT_OF_REACH, true);
+    await take(new File([blob], `example-${index + 1}.png`, { type: blob.type }), "example, drawn by DogVAE");
+  });
+  return example;
+}
+
+// ---- Dropped and pasted
+/** @param {DragEvent} event */
+const bringsFiles = (event) => Boolean(event.dataTransfer?.types?.includes("Files")) && isShown();
+
+/** @param {boolean} over */
+const showDropping = (over) => part(".pad").classList.toggle("dropping", over);
+
+function startDropping() {
+  document.addEventListener("dragover", (event) => {
+    if (!bringsFiles(event)) return;
+    event.preventDefault();
+    showDropping(true);
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) showDropping(false);
+  });
+  document.addEventListener("drop", (event) => {
+    if (!bringsFiles(event)) return;
+    event.preventDefault();
+    showDropping(false);
+    const file = event.dataTransfer?.files[0];
+    if (file) take(file);
+  });
+  document.addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+    if (!file || !isShown()) return;
+    event.preventDefault();
+    take(file);
+  });
+}
+
+// ---- Taken with the camera
+let opening = false; // the browser is asking the visitor
+
+const video = () => /** @type {HTMLVideoElement} */ (part("#webcam video"));
+const stream = () => /** @type {MediaStream | null} */ (video().srcObject);
+
+function closeCamera() {
+  for (const track of stream()?.getTracks() ?? []) track.stop();
+  video().srcObject = null;
+  part("#webcam").hidden = true;
+}
+
+async function toggleCamera() {
+  if (opening) return;
+  if (stream()) return closeCamera();
+  opening = true;
+  try {
+    const wish = { video: { facingMode: "environment", width: { ideal: 1280 } } };
+    video().srcObject = await navigator.mediaDevices.getUserMedia(wish);
+    part("#webcam").hidden = false;
+  } catch {
+    say("The browser gives this page no camera; please upload a photo instead.", true);
+  } finally {
+    opening = false;
+  }
+}
+
+function takePhoto() {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [video().videoWidth, video().videoHeight];
+  if (!canvas.width) return say("The camera shows nothing yet; please wait a moment.", true);
+  canvas.getContext("2d")?.drawImage(video(), 0, 0);
+  closeCamera();
+  canvas.toBlob((blob) => { if (blob) seePhoto(new File([blob], "camera.jpg", { type: "image/jpeg" })); }, "image/jpeg", 0.92);
+}
+
+export function start() {
+  onFile("#upload input", (file) => take(file));
+  part(".examples").append(...state.facts.examples.map(exampleButton));
+  startDropping();
+  onClick("#camera", toggleCamera);
+  onClick("#close-webcam", closeCamera);
+  onClick("#snap", takePhoto);
+}

@@ -1,0 +1,115 @@
+// The tab Kept: favourites, in this browser only. Their numbers mean dogs only to the model that made them, so each model
+// has favourites of its own.
+
+import { goTo, whenSettled } from "./dog.js";
+import { amendSteps, remember } from "./history.js";
+import { build, button, onClick, part, saveFile, say } from "./page.js";
+import { ask, contactSheet, thumbnails } from "./server.js";
+import { state, subscribe, update } from "./store.js";
+
+/** @import { Favourite } from "./store.js" */
+
+const MAX_FAVOURITES = 64;
+const PREFIX = "dogvae:favourites:"; // of the keys in the browser's storage; the model's id follows
+const key = () => PREFIX + state.facts.weights;
+
+/** @type {Favourite[]} */
+let stored = []; // what the storage holds, as far as we know
+
+/** @returns {Favourite[]} those of this model */
+function readFavourites() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(key()) ?? "[]");
+    return kept.filter(isFavourite).slice(0, MAX_FAVOURITES);
+  } catch {
+    return []; // storage is closed to this page, or holds what we did not write
+  }
+}
+
+/** @param {any} item of the storage */
+const isFavourite = (item) => item?.c?.length === state.facts.names.length && item.c.every(Number.isFinite)
+  && /^data:image/.test(item.picture);
+
+/** How many favourites of other models the storage holds. */
+function countForeign() {
+  try {
+    const others = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX) && name !== key());
+    return others.reduce((sum, name) => sum + JSON.parse(localStorage.getItem(name) ?? "[]").length, 0);
+  } catch {
+    return 0;
+  }
+}
+
+function writeFavourites() {
+  if (state.favourites === stored) return;
+  stored = state.favourites;
+  try {
+    localStorage.setItem(key(), JSON.stringify(stored));
+  } catch {
+    say("This browser lets the page keep nothing: the favourites last until the page is closed.", true);
+  }
+}
+
+async function keepDog() {
+  await whenSettled();
+  if (state.favourites.length >= MAX_FAVOURITES) {
+    return say(`There are ${MAX_FAVOURITES} favourites, and no room for more; remove one first.`, true);
+  }
+  const { c } = state.dog, answer = await ask(thumbnails([c]));
+  if (!answer) return;
+  remember();
+  say("Kept, in this browser only.");
+  update({ favourites: [...state.favourites, { c, picture: answer.pictures[0] }] });
+}
+
+/** @param {Favourite} favourite @param {number} i */
+function favouriteItem(favourite, i) {
+  const item = build(`<div><button type="button"><img alt="Favourite ${i + 1}"></button>
+    <button type="button" class="remove" aria-label="Remove favourite ${i + 1}">&#215;</button></div>`);
+  const [choose, remove] = item.querySelectorAll("button");
+  choose.firstElementChild?.setAttribute("src", favourite.picture);
+  choose.addEventListener("click", () => goTo(favourite.c, "One of your favourites."));
+  remove.addEventListener("click", () => {
+    remember();
+    say("Removed; Undo brings it back.");
+    update({ favourites: state.favourites.filter((one) => one !== favourite) });
+  });
+  return item;
+}
+
+function showFavourites() {
+  const none = state.favourites.length === 0;
+  part("#favourites").replaceChildren(...state.favourites.map(favouriteItem));
+  part("#no-favourites").hidden = !none;
+  button("#sheet").disabled = button("#reset-favourites").disabled = none;
+}
+
+async function saveSheet() {
+  const answer = await ask(contactSheet(state.favourites.map(({ c }) => c)));
+  if (answer) saveFile(answer.picture, "favourite dogs.png");
+}
+
+/** Takes over what the storage holds. What another page of this browser kept or removed there is not undone here. */
+function takeStored() {
+  const favourites = stored = readFavourites();
+  update({ favourites });
+  amendSteps((step) => ({ ...step, favourites }));
+}
+
+export function start() {
+  subscribe(["favourites"], () => {
+    writeFavourites();
+    showFavourites();
+  });
+  takeStored();
+  window.addEventListener("storage", (event) => event.key === key() && takeStored());
+  onClick("#keep", keepDog);
+  onClick("#sheet", saveSheet);
+  onClick("#reset-favourites", () => {
+    remember();
+    say("All favourites are removed; Undo brings them back.");
+    update({ favourites: [] });
+  });
+  const foreign = countForeign();
+  if (foreign) say(`${foreign} of your favourites are dogs of another model; they are kept, and come back with it.`);
+}

@@ -1,0 +1,105 @@
+// From a moved number to a new picture. A few requests are on the way at once, numbered. The newest move wins; an answer
+// older than what is shown is dropped; when the moves stop, a lossless picture of the last one follows.
+
+import { undo } from "./history.js";
+import { hasProblem, say } from "./page.js";
+import * as server from "./server.js";
+import { numbers, state, subscribe, update } from "./store.js";
+
+/** @import { Dog } from "./store.js" */
+/** @typedef {Awaited<ReturnType<typeof server.move>>} Answer */
+
+const REST_MS = 140, RETRY_MS = 1500;
+const AWAY = "The server does not answer just now; your dog is kept, and the page tries again.";
+
+let sent = 0, shown = 0; // numbers of moves
+let moving = 0; // moves on the way, those of a picture at rest not counted: it holds up no move
+let network = 10; // ms that an answer spends outside the server, on average
+let restTimer = 0;
+/** @type {{ still: boolean } | null} */
+let wanted = null; // a move that is still to be sent
+
+/** Whether a move waits to be sent; another one would only replace it. */
+export const isBehind = () => wanted !== null;
+
+// More requests at once help against a slow network, but not against a slow server or a crowd.
+const limit = () => Math.min(4, 1 + Math.round(network / 45));
+
+export function start() {
+  subscribe(["dog"], (before) => {
+    if (state.dog.settled) {
+      clearTimeout(restTimer);
+      wanted = null;
+    } else if (isMoved(before.dog)) {
+      if (!hasProblem()) say("");
+      wanted = { still: false };
+      clearTimeout(restTimer);
+      restTimer = window.setTimeout(comeToRest, REST_MS);
+      pump();
+    }
+  });
+}
+
+/** Whether the numbers are others; a new picture alone is no move. @param {Dog} before */
+function isMoved(before) {
+  const { dog } = state;
+  return dog.edit !== before.edit || dog.space !== before.space || dog.place !== before.place || numbers() !== numbers(before);
+}
+
+function comeToRest() {
+  if (moving) restTimer = window.setTimeout(comeToRest, REST_MS); // a slow server has enough to do with the moves
+  else wanted = { still: true };
+  pump();
+}
+
+function pump() {
+  while (wanted && moving < limit()) {
+    const { still } = wanted;
+    wanted = null;
+    request(still);
+  }
+}
+
+/** @param {boolean} still */
+async function request(still) {
+  const { space, place, edit } = state.dog, number = ++sent, began = performance.now();
+  moving += still ? 0 : 1;
+  try {
+    const answer = await server.move({ number, space, values: space === "map" ? place : numbers(), still });
+    if (answer.dropped) return; // the server has a newer one of this page
+    if (answer.busy) return await tryAgain(edit, answer.error);
+    if (answer.error) return edit === state.dog.edit && refuse(answer.error);
+    network += 0.2 * (performance.now() - began - answer.took - network);
+    if (number > shown && edit === state.dog.edit) accept(answer, number, still);
+  } catch {
+    await tryAgain(edit, AWAY);
+  } finally {
+    moving -= still ? 0 : 1;
+    pump();
+  }
+}
+
+/** @param {number} edit @param {string} [sentence] */
+async function tryAgain(edit, sentence = AWAY) {
+  if (edit === state.dog.edit && !state.dog.settled) say(sentence, true); // else another dog has come meanwhile
+  await new Promise((wait) => setTimeout(wait, RETRY_MS));
+  if (!state.dog.settled) wanted ??= { still: true };
+}
+
+/** Goes back from numbers that the server will not draw to the last that it did. @param {string} sentence */
+function refuse(sentence) {
+  undo();
+  say(sentence, true);
+}
+
+/** @param {Answer} answer @param {number} number @param {boolean} still */
+function accept(answer, number, still) {
+  shown = number;
+  if (hasProblem()) say("");
+  const dog = { ...state.dog, picture: answer.picture };
+  if (!still || number !== sent || wanted) return update({ dog });
+  // The numbers that were moved stay as they are; the others follow.
+  const c = dog.space === "directions" ? dog.c : answer.c;
+  const latent = dog.space === "raw" ? dog.latent : answer.latent;
+  update({ dog: { ...dog, c, latent, space: dog.space === "map" ? "directions" : dog.space, settled: true } });
+}

@@ -1,0 +1,63 @@
+// The page's way in: load.js calls start() with what Gradio gives to the component `#pad` (ui/pad.py, pad.html).
+
+import { start as startBox } from "./box.js";
+import { start as startControls } from "./controls.js";
+import { start as startHistory } from "./history.js";
+import { start as startIntake } from "./intake.js";
+import { start as startKept } from "./kept.js";
+import { start as startLive } from "./live.js";
+import { start as startMap } from "./map.js";
+import { start as startMix } from "./mix.js";
+import { attach, image, say } from "./page.js";
+import { start as startPhoto } from "./photo.js";
+import { start as startPlane } from "./plane.js";
+import { connect, draw } from "./server.js";
+import { followLink, start as startShare } from "./share.js";
+import { start as startSimilar } from "./similar.js";
+import { start as startSliders } from "./sliders.js";
+import { changed, state, update } from "./store.js";
+import { start as startTabs } from "./tabs.js";
+
+/** @import { Dog, Facts, Step } from "./store.js" */
+
+const PARTS = [
+  startLive, startHistory, startTabs, startControls, startPhoto, startBox, startIntake,
+  startSliders, startSimilar, startPlane, startMap, startMix, startKept, startShare,
+];
+
+/** @param {{ element: HTMLElement, props: { value: Facts }, server: Record<string, (data?: unknown) => Promise<any>> }} gradio */
+export function start({ element, props, server }) {
+  attach(element);
+  connect(server);
+  showFirstDog(props.value);
+  say(`Seed ${props.value.first.seed}: move a slider, and watch.`);
+  for (const startPart of PARTS) startPart();
+  sharpenFirstDog();
+  followLink();
+}
+
+/** The first dog is in the page already: the server drew it before anyone asked. @param {Facts} facts */
+function showFirstDog(facts) {
+  const { c, latent, seed } = facts.first, picture = image("#dog img").src;
+  /** @type {Dog} */
+  const dog = {
+    space: "directions", c, latent, picture, place: null, base: { c, latent, picture },
+    seed, temperature: 1, settled: true, edit: 0,
+  };
+  update({ facts, dog, fields: { seed: `${seed}`, temperature: "1", morph: "0", like: "0" } });
+}
+
+/** To be small, the page comes with a JPEG of it; here the lossless picture takes its place, in the history too. */
+async function sharpenFirstDog() {
+  const { base, seed, temperature } = state.dog;
+  const answer = await draw({ seed: Number(seed), temperature }).catch(() => null);
+  if (!answer?.picture) return;
+  const sharp = { ...base, picture: answer.picture };
+  const sharpen = (/** @type {Dog} */ dog) => ({
+    ...dog,
+    base: dog.base === base ? sharp : dog.base,
+    picture: dog.settled && dog.base === base && !changed(dog) ? sharp.picture : dog.picture,
+  });
+  const sharpenStep = (/** @type {Step} */ step) => ({ ...step, dog: sharpen(step.dog) });
+  update({ dog: sharpen(state.dog), past: state.past.map(sharpenStep), future: state.future.map(sharpenStep) });
+}

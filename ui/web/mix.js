@@ -1,0 +1,201 @@
+// The tab Mix: three slots for dogs, and what is made of A, B and C: the way between two, likeness, puppies. The slots'
+// coordinates are at hand, so mixing is done here; only the pictures come from the server.
+
+import { NO_SEED, isSeed, moveDog, randomSeed, reset, whenSettled } from "./dog.js";
+import { start as startFilms } from "./film.js";
+import { amendSteps, oneStep, remember } from "./history.js";
+import { isBehind } from "./live.js";
+import { likeness, puppy, slerp } from "./math.js";
+import { button, field, image, isShown, onClick, onFile, part, parts, say } from "./page.js";
+import * as server from "./server.js";
+import { NO_SLOTS, state, subscribe, update } from "./store.js";
+import { whenOpened } from "./tabs.js";
+import { offer } from "./thumbs.js";
+
+/** @import { Slot } from "./store.js" */
+/** @typedef {"a" | "b" | "c"} Name */
+
+const NAMES = /** @type {Name[]} */ (["a", "b", "c"]);
+const FIRST_B = 2; // the seed of the dog that is there to mix with when the tab is first opened
+const PUPPIES = 8, PASS_MS = 3000;
+
+// ---- The three slots
+function showSlots() {
+  for (const name of NAMES) {
+    const slot = state.slots[name], picture = image(`[data-slot=${name}] img`);
+    picture.hidden = !slot;
+    if (slot) picture.src = slot.picture;
+    part(`[data-slot=${name}] figcaption`).textContent = slot?.label ?? (name === "c" ? "the mean dog" : "empty");
+  }
+  const ready = state.slots.a && state.slots.b;
+  for (const control of parts("#mix [data-ready]")) /** @type {HTMLButtonElement} */ (control).disabled = !ready;
+}
+
+/** @param {typeof state.slots} slots the mixing begins anew from them */
+function fillSlots(slots) {
+  part("#puppies").replaceChildren();
+  update({ slots, fields: { ...state.fields, morph: "0", like: "0" } });
+}
+
+/** @param {Name} name @param {Slot | null} slot */
+function fill(name, slot) {
+  remember();
+  fillSlots({ ...state.slots, [name]: slot });
+}
+
+const thisDog = () => ({ c: state.dog.c, picture: state.dog.picture, label: "this dog" });
+
+/** @param {number} seed @returns {Promise<Slot | null>} */
+async function seedDog(seed) {
+  const answer = await server.ask(server.draw({ seed, temperature: 1 }));
+  return answer && { c: answer.c, picture: answer.picture, label: `seed ${seed}` };
+}
+
+/** Fills a slot with what its list offers. @param {Name} name @param {string} source */
+async function fillFrom(name, source) {
+  if (source === "this") {
+    await whenSettled();
+    return fill(name, thisDog());
+  }
+  if (source === "none") return fill(name, null);
+  if (source === "photo") return part("#slot-photo").click();
+  if (source.startsWith("kept ")) return fill(name, { ...state.favourites[Number(source.slice(5))], label: "favourite" });
+  const typed = field("#slot-seed").value;
+  if (source === "seed" && !isSeed(typed)) return say(NO_SEED, true);
+  const slot = await seedDog(source === "seed" ? Number(typed) : randomSeed());
+  if (slot) fill(name, slot);
+}
+
+/** Fills a slot with the dog in a photo. @param {Name} name @param {File} file */
+async function fillFromPhoto(name, file) {
+  if (server.unfit(file)) return say(server.unfit(file), true);
+  say("Looking at the photo …");
+  const find = async () => {
+    const found = await server.reconstruct(file, {});
+    const noHead = found.photo && found.error; // then its middle is taken: there is no box to draw here
+    return noHead ? server.reconstruct(file, { whole: true }) : found;
+  };
+  const answer = await server.ask(find());
+  if (!answer) return;
+  say("");
+  const label = answer.heads?.length ? "your photo" : "the middle of your photo";
+  fill(name, { c: answer.c, picture: answer.picture, label });
+}
+
+/** What can be put into a slot. @param {Name} name @returns {string[][]} */
+const sources = (name) => [
+  ["", "Choose …"], ["this", "This dog"], ["random", "A random dog"], ["seed", "The seed below"], ["photo", "A photo …"],
+  ...state.favourites.map((_, i) => [`kept ${i}`, `Favourite ${i + 1}`]), ...(name === "c" ? [["none", "The mean dog"]] : []),
+];
+
+function startSlots() {
+  /** @type {Name} */
+  let photoFor = "a"; // the slot for which the browser lets the visitor choose a photo
+  onFile("#slot-photo", (file) => fillFromPhoto(photoFor, file));
+  for (const name of NAMES) {
+    const list = field(`[data-slot=${name}] select`);
+    const offerAll = () => list.replaceChildren(...sources(name).map(([value, text]) => new Option(text, value)));
+    list.addEventListener("focus", offerAll);
+    list.addEventListener("pointerdown", offerAll);
+    list.addEventListener("change", async () => {
+      const source = list.value;
+      if (source === "photo") photoFor = name;
+      list.value = "";
+      await fillFrom(name, source);
+    });
+    offerAll();
+  }
+}
+
+/** Fills slots that the visitor did not ask to be filled: no Undo empties them again. @param {typeof state.slots} slots */
+function offerSlots(slots) {
+  const before = state.slots;
+  update({ slots });
+  amendSteps((step) => (step.slots === before ? { ...step, slots } : step));
+}
+
+/** When the tab is first opened, there is something to mix at once. */
+async function showMix() {
+  if (state.slots.a || state.slots.b) return;
+  await whenSettled();
+  offerSlots({ ...state.slots, a: thisDog() });
+  const b = await seedDog(FIRST_B);
+  if (b && !state.slots.b) offerSlots({ ...state.slots, b });
+}
+
+// ---- The way from A to B. It moves the dog itself, so that every other ability goes on from there.
+/** @param {number} t 0 at A, 1 at B */
+function morphTo(t) {
+  const { a, b } = state.slots;
+  if (!a || !b) return;
+  update({ fields: { ...state.fields, morph: `${t}` } });
+  moveDog(slerp(a.c, b.c, t));
+}
+
+let frame = 0; // of the animation that plays
+
+/** Goes there and back until `state.playing` ends, as fast as pictures come. */
+function play() {
+  /** @type {number} */
+  let began;
+  const show = (/** @type {number} */ now) => {
+    if (!state.slots.a || !state.slots.b || !isShown()) return update({ playing: false });
+    began ??= now - Number(field("#morph").value) * PASS_MS;
+    const t = 1 - Math.abs(1 - ((now - began) / PASS_MS) % 2);
+    field("#morph").value = `${t}`;
+    if (!isBehind()) morphTo(t);
+    frame = requestAnimationFrame(show);
+  };
+  frame = requestAnimationFrame(show);
+}
+
+function togglePlaying() {
+  if (!state.playing) remember();
+  update({ playing: !state.playing });
+}
+
+function startMorph() {
+  subscribe(["playing"], () => {
+    cancelAnimationFrame(frame);
+    button("#play").textContent = state.playing ? "Stop" : "Play";
+    if (state.playing) play();
+  });
+  const touch = oneStep(field("#morph"));
+  field("#morph").addEventListener("input", () => {
+    update({ playing: false });
+    touch();
+    morphTo(Number(field("#morph").value));
+  });
+  onClick("#play", togglePlaying);
+}
+
+// ---- Likeness and puppies
+function startOthers() {
+  const touch = oneStep(field("#like"));
+  field("#like").addEventListener("input", () => {
+    const { a, b, c } = state.slots, like = field("#like").value;
+    if (!a || !b) return;
+    update({ playing: false });
+    touch();
+    update({ fields: { ...state.fields, like } });
+    moveDog(likeness(a.c, b.c, c?.c, Number(like)));
+  });
+  onClick("#breed", () => {
+    const { a, b } = state.slots;
+    if (a && b) offer("#puppies", Array.from({ length: PUPPIES }, () => puppy(a.c, b.c)), "Puppy");
+  });
+  onClick("#reset-mix", () => {
+    reset();
+    fillSlots(NO_SLOTS);
+  });
+}
+
+export function start() {
+  subscribe(["slots"], showSlots);
+  whenOpened("mix", showMix);
+  startSlots();
+  startMorph();
+  startOthers();
+  startFilms();
+  showSlots();
+}

@@ -1,0 +1,63 @@
+// The parts of the pad on the page, and the line of text under the dog.
+
+/** @type {HTMLElement} */
+let pad;
+
+/** @param {HTMLElement} element the component that Gradio made of pad.html */
+export function attach(element) {
+  pad = element;
+}
+
+// The same look-up, said with the kind of element that the caller knows to be there.
+/** @param {string} selector @returns {HTMLElement} */
+export const part = (selector) => /** @type {HTMLElement} */ (pad.querySelector(selector));
+/** @param {string} selector @returns {HTMLInputElement} */
+export const field = (selector) => /** @type {HTMLInputElement} */ (part(selector));
+/** @param {string} selector @returns {HTMLButtonElement} */
+export const button = (selector) => /** @type {HTMLButtonElement} */ (part(selector));
+/** @param {string} selector @returns {HTMLImageElement} */
+export const image = (selector) => /** @type {HTMLImageElement} */ (part(selector));
+/** @param {string} selector @returns {HTMLElement[]} */
+export const parts = (selector) => [...pad.querySelectorAll(selector)].map((node) => /** @type {HTMLElement} */ (node));
+
+/** Whether the visitor is on the tab "Draw a dog"; on the others the pad takes no keys and no dropped photos. */
+export const isShown = () => pad.isConnected && pad.offsetParent !== null;
+
+/** @param {string} selector @param {() => void} action */
+export const onClick = (selector, action) => part(selector).addEventListener("click", action);
+
+/**
+ * @param {string} selector an input for files
+ * @param {(file: File) => void} handle
+ */
+export function onFile(selector, handle) {
+  const input = field(selector);
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    input.value = ""; // so that the same file can be chosen again
+    if (file) handle(file);
+  });
+}
+
+/** Shows a sentence under the dog. @param {string} text */
+export function say(text, problem = false) {
+  part("#message").textContent = text;
+  part("#message").classList.toggle("problem", problem);
+}
+
+export const hasProblem = () => part("#message").classList.contains("problem");
+
+/** A new element. @param {string} html @returns {HTMLElement} */
+export function build(html) {
+  const holder = document.createElement("div");
+  holder.innerHTML = html;
+  return /** @type {HTMLElement} */ (holder.firstElementChild);
+}
+
+/** Has the browser save a file. @param {string} address @param {string} fileName */
+export function saveFile(address, fileName) {
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = fileName;
+  link.click();
+}

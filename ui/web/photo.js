@@ -1,0 +1,83 @@
+// The visitor's photo: sent to the server, and shown with what the model made of it. The server keeps nothing: for another
+// box or turn the photo is sent again.
+
+import { fetchDog } from "./dog.js";
+import { field, image, onClick, part, say } from "./page.js";
+import { reconstruct, unfit } from "./server.js";
+import { state, subscribe, update } from "./store.js";
+
+/** @import { Known } from "./store.js" */
+/** @typedef {{ file?: File, caption?: string, turns?: number, heads?: Known["heads"] }} Photo */
+
+/**
+ * Looks at a photo that was just chosen.
+ * @param {File} file
+ * @param {string} [caption] for a picture that is no visitor's photo, but a head that fills its frame
+ */
+export function seePhoto(file, caption) {
+  if (unfit(file)) return say(unfit(file), true);
+  return look({ file, caption, turns: 0 }, { whole: Boolean(caption) });
+}
+
+/**
+ * Fetches the dog in a photo.
+ * @param {Photo} photo
+ * @param {{ box?: number[] | null, whole?: boolean }} [wish] box: the head, in shares of the photo; whole: take the
+ *   middle of the photo without looking for a head; with neither, a head is looked for
+ */
+export function look({ file, caption, turns, heads }, { box = null, whole = false } = {}) {
+  const send = async () => {
+    const wish = state.wish; // fetchDog has just counted this one
+    const answer = await reconstruct(/** @type {File} */ (file), { turns, box, whole });
+    if (!answer.photo) return answer;
+    const known = { ...answer, file, caption, heads: box ? heads ?? [] : answer.heads }; // with a box none were looked for
+    if (answer.error && wish === state.wish) {
+      update({ sight: known });
+      part("#photo").scrollIntoView({ block: "nearest" }); // the error asks for something to be done there
+    }
+    return known;
+  };
+  const sentence = (/** @type {Known} */ answer) => {
+    update({ crop: answer.crop });
+    if (whole && !caption) return "The sliders now edit what came of it.";
+    const found = answer.heads?.length ?? 0;
+    return found > 1 ? `${found} heads found: choose one. The sliders now edit this dog.` : "The sliders now edit this dog.";
+  };
+  return fetchDog(send, sentence, { doing: "Looking at the photo …" });
+}
+
+/** Shows what came of the photo; nothing where no head was found, or the dog is not from a photo. */
+function showReconstruction() {
+  const { sight } = state;
+  part("#reconstruction").hidden = !sight?.crop;
+  if (!sight?.crop) return;
+  for (const name of ["crop", "before"]) image(`#reconstruction [data-part=${name}]`).src = sight.crop;
+  image("#reconstruction [data-part=picture]").src = sight.picture;
+  part("#reconstruction figcaption").textContent = sight.caption ?? "your photo, cropped";
+  const fit = `PSNR ${sight.psnr?.toFixed(1)} dB.`;
+  part("#reconstruction p").textContent = `${fit} ${howUsual(sight.percentile ?? 0)}${sight.caption ? "" : " Your photo is not kept."}`;
+}
+
+/** @param {number} percentile of the dogs that the model learned from, how many lie nearer to the mean dog */
+function howUsual(percentile) {
+  const share = Math.min(99, Math.max(1, Math.round(percentile)));
+  if (share <= 50) {
+    return `An ordinary dog, as the model sees it: of those it learned from, ${100 - share} % lie further from the average dog.`;
+  }
+  const words = `further from the average dog than ${share} % of those it learned from`;
+  return share < 95 ? `It lies ${words}.` : `The model has hardly seen the like: it lies ${words}.`;
+}
+
+/** @param {number} quarters clockwise */
+function turn(quarters) {
+  const { sight } = state;
+  if (sight) look({ ...sight, turns: ((sight.turns ?? 0) + quarters) % 4 });
+}
+
+export function start() {
+  subscribe(["sight"], showReconstruction);
+  onClick("#turn-left", () => turn(3));
+  onClick("#turn-right", () => turn(1));
+  onClick("#anyway", () => { if (state.sight) look(state.sight, { whole: true }); });
+  field("#wipe").addEventListener("input", () => part(".wipe").style.setProperty("--wiped", `${field("#wipe").value}%`));
+}

@@ -1,0 +1,128 @@
+// Everything that the page asks of the server. Each function makes one call of ui/pad.py, ui/explore.py or ui/lesson.py.
+// An answer may be { error: sentence }, or { dropped: true } where a newer call has overtaken it. A call rejects where
+// the network or the server fails.
+
+import { say } from "./page.js";
+import { state } from "./store.js";
+
+/** @import { Known } from "./store.js" */
+/**
+ * @typedef {{ error?: string, busy?: boolean, dropped?: boolean }} Failure busy: it is worth while to ask again
+ * @typedef {{ page?: string, number: number, space: string, values: number[] | null, still: boolean }} Move
+ * @typedef {{ crop: string, picture: string, psnr: number, z: number[] }} Seen a photo through one model of the lesson
+ */
+
+export const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
+const TOO_LARGE = "The file is larger than 25 MB; please choose a smaller photo.";
+const LOST_MS = 10000; // a network that was cut may leave a move unanswered for minutes
+const MAX_PHOTO_BYTES = 25e6;
+
+/** This page's name for the server, which draws only the newest move of each page. */
+export const PAGE = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
+
+/** @type {Record<string, (data?: unknown) => Promise<any>>} */
+const functions = {};
+
+/** @param {Record<string, (data?: unknown) => Promise<any>>} given what Gradio hands to a component's script */
+export const connect = (given) => Object.assign(functions, given);
+
+/** @param {string} name @param {unknown} data @returns {Promise<any>} */
+async function call(name, data) {
+  const answer = await functions[name](data);
+  if (!answer) throw new Error("an upload that never arrived");
+  // The numbers of another model mean other dogs, or none, to this page.
+  if (answer.latent && answer.latent.weights !== state.facts.weights) return { error: state.facts.swapped };
+  return answer;
+}
+
+const weights = () => ({ weights: state.facts.weights });
+
+/**
+ * A dog drawn from a seed. keep: [direction, value] of each locked slider.
+ * @param {{ seed: number, temperature: number, keep?: number[][] }} wish
+ * @returns {Promise<Known & Failure>}
+ */
+export const draw = (wish) => call("draw", { ...wish, ...weights() });
+
+/**
+ * The picture of moved numbers; of a still move also the numbers of both kinds. took: ms in the server.
+ * @param {Move} move
+ * @returns {Promise<Known & Failure & { took: number }>}
+ */
+export const move = (move) => inTime(call("move", { page: PAGE, ...move, ...weights() }));
+
+/** The dog of a latent that was saved. @param {unknown} latent @returns {Promise<Known & Failure>} */
+export const openLatent = (latent) => call("load", latent);
+
+/**
+ * The dog in a photo.
+ * @param {File} photo
+ * @param {{ turns?: number, box?: number[] | null, whole?: boolean }} wish
+ * @returns {Promise<Known & Failure>}
+ */
+export const reconstruct = (photo, wish) => call("reconstruct", { binary: true, data: { photo, wish: JSON.stringify(wish) } });
+
+/** Small pictures of dogs. @param {number[][]} dogs @returns {Promise<{ pictures: string[] } & Failure>} */
+export const thumbnails = (dogs) => call("thumbnails", { dogs: dogs.map(brief), ...weights() });
+
+/** The map of dogs as one picture. @returns {Promise<{ picture: string } & Failure>} */
+export const atlas = () => call("atlas", weights());
+
+/** Dogs side by side in one picture. @param {number[][]} dogs @returns {Promise<{ picture: string } & Failure>} */
+export const contactSheet = (dogs) => call("contact_sheet", { dogs: dogs.map(brief), ...weights() });
+
+/**
+ * A film from the first dog to the second and back, as a data URL.
+ * @param {{ name: string, kind: string, frames: number, dogs: number[][] }} wish
+ * @returns {Promise<{ file: string } & Failure>}
+ */
+export const film = (wish) => call("movie", { ...wish, ...weights() });
+
+/** How much of a film is made, 0 to 1. @param {string} name @returns {Promise<number>} */
+export const filmProgress = (name) => call("progress", name).then(({ share }) => share, () => 0);
+
+/**
+ * A photo, or where there is none an example, through every model of the lesson.
+ * @param {Blob | null} photo
+ * @returns {Promise<Record<string, Seen> & Failure>}
+ */
+export const reconstructions = (photo) => call("reconstructions", photo ? { binary: true, data: { photo } } : null);
+
+/** Random dogs of every model, row by row. @param {number} seed @returns {Promise<Record<string, string[]> & Failure>} */
+export const samples = (seed) => call("samples", seed);
+
+/**
+ * The answer, or null where there is none; then the reason is shown under the dog.
+ * @template {Failure} T
+ * @param {Promise<T>} answering
+ * @returns {Promise<T | null>}
+ */
+export async function ask(answering) {
+  const answer = await answering.catch((error) => /** @type {T} */ ({ error: reason(error) }));
+  if (answer.error) say(answer.error, true);
+  return answer.error || answer.dropped ? null : answer;
+}
+
+/** The sentence for a call that failed. @param {unknown} error */
+export function reason(error) {
+  const text = String(/** @type {any} */ (error)?.message ?? error);
+  return /413|exceed|too large/i.test(text) ? TOO_LARGE : OUT_OF_REACH;
+}
+
+/** What is wrong with a photo that need not be sent to know it; "" if nothing is. @param {File} file */
+export function unfit(file) {
+  if (file.size > MAX_PHOTO_BYTES) return TOO_LARGE;
+  return file.size === 0 ? "The file is empty; please choose another photo." : "";
+}
+
+/** Coordinates that are shorter to send and draw the same picture. @param {number[]} c */
+const brief = (c) => c.map((v) => Math.round(v * 1e3) / 1e3);
+
+/** @template T @param {Promise<T>} answer @returns {Promise<T>} */
+function inTime(answer) {
+  /** @type {number} */
+  let timer;
+  /** @type {Promise<never>} */
+  const late = new Promise((_, fail) => { timer = window.setTimeout(() => fail(new Error("no answer in time")), LOST_MS); });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}

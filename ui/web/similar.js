@@ -1,0 +1,29 @@
+// The tab Similar: eight dogs round this one.
+
+import { reset, whenSettled } from "./dog.js";
+import { near } from "./math.js";
+import { field, onClick } from "./page.js";
+import { state } from "./store.js";
+import { followDog } from "./tabs.js";
+import { offer } from "./thumbs.js";
+
+const COUNT = 8, FAR = "0.4";
+/** @type {number[] | null} */
+let shownFor = null; // the dog round which those that are shown lie
+
+async function showSimilar() {
+  await whenSettled();
+  const far = Number(field("#far").value), { c } = state.dog;
+  const dogs = Array.from({ length: COUNT }, () => near(c, far, state.locked));
+  if (await offer("#near", dogs, "Similar dog")) shownFor = c;
+}
+
+export function start() {
+  followDog("similar", () => shownFor?.join() === state.dog.c.join() || showSimilar());
+  field("#far").addEventListener("change", showSimilar);
+  onClick("#others", showSimilar);
+  onClick("#reset-similar", () => {
+    field("#far").value = FAR;
+    reset();
+  });
+}

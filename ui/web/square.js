@@ -1,0 +1,51 @@
+// A square with a point that is dragged: the tabs Plane and Map.
+
+import { oneStep } from "./history.js";
+import { clip } from "./math.js";
+
+/**
+ * Lets the point be moved by pointer and keys.
+ * @param {HTMLElement} box
+ * @param {number} step of an arrow key
+ * @param {() => number[] | null} now where the point is, x and y from 0 to 1 from the top left
+ * @param {(x: number, y: number) => void} change called at every move
+ */
+export function dragPoint(box, step, now, change) {
+  const touch = oneStep(box);
+  const go = (/** @type {number} */ x, /** @type {number} */ y) => {
+    touch();
+    change(clip(x), clip(y));
+  };
+  const follow = (/** @type {PointerEvent} */ event) => {
+    const { left, top, width, height } = box.getBoundingClientRect();
+    go((event.clientX - left) / width, (event.clientY - top) / height);
+  };
+  box.addEventListener("pointerdown", (event) => {
+    box.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  box.addEventListener("pointermove", (event) => { if (box.hasPointerCapture(event.pointerId)) follow(event); });
+  box.addEventListener("keydown", (event) => {
+    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+    if (!dx && !dy && event.key !== "Home") return;
+    event.preventDefault();
+    const [x, y] = now() ?? [0.5, 0.5];
+    event.key === "Home" ? go(0.5, 0.5) : go(x + dx * step, y + dy * step);
+  });
+}
+
+/**
+ * Shows the point at its place, or no point.
+ * @param {HTMLElement} box
+ * @param {number[] | null} place
+ * @param {string} text what a screen reader says of the place
+ */
+export function putPoint(box, place, text) {
+  const point = /** @type {HTMLElement} */ (box.querySelector(".point"));
+  point.hidden = !place;
+  box.setAttribute("aria-valuetext", place ? text : "nowhere");
+  if (!place) return;
+  point.style.left = `${100 * place[0]}%`;
+  point.style.top = `${100 * place[1]}%`;
+  box.setAttribute("aria-valuenow", `${Math.round(100 * place[0])}`);
+}

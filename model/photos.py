@@ -90,10 +90,12 @@ def _read(source: str | Path | BinaryIO) -> bytes:
 
 
 def _decode_what_there_is(data: bytes) -> tuple[Stored, bool]:
-    """The picture, and whether the file is whole. Raises OSError or the like where too much is missing."""
+    """The picture, and whether the file is whole. Raises what its reader raises where too much is missing."""
     try:
         return _decode(data, methodcaller("load")), True
-    except (OSError, EOFError, SyntaxError, RuntimeError) as error:
+    except (PhotoError, Image.DecompressionBombError):
+        raise
+    except Exception as error:  # each reader has its own for a file that ends too early
         first, second = (
             _decode(torn.completed(data, junk), partial(torn.load_onto, junk=junk)) for junk in (False, True)
         )

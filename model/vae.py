@@ -112,7 +112,8 @@ class DogVAE(nn.Module):
             self.decoder = ResidualDecoder(
                 config.image_size, config.latent_dim, config.decoder_widths, config.decoder_blocks, config.draws_half
             )
-        self.latents: Latents | None = None  # filled by load() and by training.fit
+        # None only until they are fitted: whatever `load` returns has them.
+        self.latents: Latents = None  # type: ignore[assignment]
         self.source = "freshly initialised"
         self.weights_id = "0" * 12  # first 12 hex digits of the sha256 of model.safetensors
 

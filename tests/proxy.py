@@ -1,4 +1,4 @@
-"""A reverse proxy that serves an app under a sub-path, and beside it a page of another site that shows it in a frame."""
+"""A reverse proxy that serves an app under a sub-path, and a page of another site that shows it in a frame."""
 
 import contextlib
 import threading

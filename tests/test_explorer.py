@@ -319,7 +319,7 @@ def test_a_link_brings_the_very_dog_to_another_computer(pad, browser, server):
 
 
 def test_the_page_is_small(server):
-    """What a visitor downloads of ours: the document, in which the pad, the lesson and the first dog are, and scripts."""
+    """What a visitor downloads of ours: the document, with the pad, the lesson and the first dog, and scripts."""
 
     def compressed(path: str) -> int:
         with httpx.stream("GET", f"{server.url}/{path}", headers={"Accept-Encoding": "gzip"}) as answer:

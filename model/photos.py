@@ -26,6 +26,10 @@ pillow_heif.register_heif_opener()
 
 # No others: Pillow knows forty formats, among them programs (EPS) and the data of telescopes and weather stations.
 FORMATS = ("PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP")  # and JPEG and TIFF, which have ways of their own
+SUFFIXES = {end for end, name in Image.registered_extensions().items() if name in (*FORMATS, "JPEG", "MPO", "TIFF")}
+MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a|BM....\0\0\0\0|....ftyp(hei|hev|avi|mif1|msf1)", re.DOTALL
+)
 IN_WORDS = "a JPEG, PNG, WebP, AVIF, HEIC, GIF or TIFF photo"
 MAX_BYTES = 25_000_000
 MAX_JPEG_PIXELS = 120_000_000  # a 108-megapixel phone photo passes: a JPEG is decoded at an eighth of its size
@@ -77,6 +81,11 @@ def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
         if isinstance(error, Image.DecompressionBombError):
             raise PhotoError("The picture has too many pixels; please choose a smaller one.") from None
         raise PhotoError(f"The file could not be read as a picture; please choose {IN_WORDS}.") from None
+
+
+def looks_like_photo(start: bytes) -> bool:
+    """Whether a file that begins so is of a format that `open_photo` reads."""
+    return is_tiff(start) or MAGIC.match(start) is not None
 
 
 def _read(source: str | Path | BinaryIO) -> bytes:

@@ -136,6 +136,7 @@ def address() -> tuple[str, int]:
 
 def blocked(host: str, port: int) -> str:
     """Why the app can't be served there, in one sentence; empty where it can."""
+    host = host.strip("[]")
     try:
         for place in dict.fromkeys((host, "127.0.0.1")):  # Gradio tries the second in any case
             _bind(place, port)

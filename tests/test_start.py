@@ -67,7 +67,7 @@ PROXIES = {
     "nowhere": {"HTTP_PROXY": NOWHERE, "https_proxy": NOWHERE, "ALL_PROXY": NOWHERE, "NO_PROXY": "example.org"},
     "502": {"http_proxy": "", "HTTP_PROXY": ""},  # its address is known only when the test runs
     "socks": {"ALL_PROXY": "socks5://127.0.0.1:9", "http_proxy": "socks4://127.0.0.1:9", "HTTPS_PROXY": "socks5h://h:1"},
-    "nonsense": {"HTTP_PROXY": "http://[::1", "https_proxy": "what?", "all_proxy": "://", "NO_PROXY": "[::1],*.a, ,::1/128"},
+    "nonsense": {"HTTP_PROXY": "http://[::1", "https_proxy": "what?", "all_proxy": "://", "NO_PROXY": "[::1],*.a, ,::"},
 }
 
 

@@ -113,7 +113,8 @@ class Trainer:
         if config.stream:
             self.upright, self.val = first_pictures(config.data, size, self.out)
             share = accelerator.process_index, accelerator.num_processes
-            self.train_pictures, self.samples = self.upright, Stream(config.data, size, dim, config.seed, *share, self.out)
+            self.train_pictures = self.upright
+            self.samples = Stream(config.data, size, dim, config.seed, *share, self.out)
             if facts and facts.get("stream"):
                 self.samples.resume(facts["stream"], *share)
             return

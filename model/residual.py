@@ -79,7 +79,8 @@ class ResidualDecoder(nn.Module):
 
     widths: channels of its L levels, at S / 2^L (L = 6 for 256 px: 4 px) .. S / 2; blocks: residual blocks at each.
     draws_half: the last level but one draws a picture of half the size, and the last level what is finer, which is
-    added to it enlarged (the skip generator of StyleGAN2: Karras et al. 2020, arXiv:1912.04958).
+    added to it enlarged (the skip generator of StyleGAN2: Karras et al. 2020, arXiv:1912.04958). That last level has a
+    value of its own at every place (pixel-shuffle); the others begin with each value four times.
     """
 
     def __init__(
@@ -94,7 +95,8 @@ class ResidualDecoder(nn.Module):
             norm = i < 3  # of larger maps GroupNorm took a third of a training step, and is not missed
             self.blocks.append(nn.ModuleList(ResidualBlock(width, latent_dim, norm) for _ in range(blocks[i])))
             if i + 1 < len(widths):  # the channels shrink before the picture grows: a 1x1 costs little there
-                self.grow.append(nn.Conv2d(width, widths[i + 1], 1))
+                shuffled = draws_half and i + 2 == len(widths)
+                self.grow.append(nn.Conv2d(width, widths[i + 1] * (4 if shuffled else 1), 1))
         self.to_rgb = nn.Conv2d(widths[-1], 3 * 4, 3, padding=1)
         self.to_half = nn.Conv2d(widths[-2], 3 * 4, 3, padding=1) if draws_half else None
 
@@ -110,7 +112,8 @@ class ResidualDecoder(nn.Module):
                 h = block(h, z)
             if self.to_half is not None and i == len(self.grow) - 1:
                 half = F.pixel_shuffle(self.to_half(F.silu(h)), 2)
-            if i < len(self.grow):
+                h = F.pixel_shuffle(self.grow[i](h), 2)
+            elif i < len(self.grow):
                 h = F.interpolate(self.grow[i](h), scale_factor=2.0)
         x = F.pixel_shuffle(self.to_rgb(F.silu(h)), 2)
         if half is not None:

@@ -26,6 +26,10 @@ pillow_heif.register_heif_opener()
 
 # No others: Pillow knows forty formats, among them programs (EPS) and the data of telescopes and weather stations.
 FORMATS = ("PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP")  # and JPEG and TIFF, which have ways of their own
+SUFFIXES = {end for end, name in Image.registered_extensions().items() if name in (*FORMATS, "JPEG", "MPO", "TIFF")}
+MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a|BM....\0\0\0\0|....ftyp(hei|hev|avi|mif1|msf1)", re.DOTALL
+)
 IN_WORDS = "a JPEG, PNG, WebP, AVIF, HEIC, GIF or TIFF photo"
 MAX_BYTES = 25_000_000
 MAX_JPEG_PIXELS = 120_000_000  # a 108-megapixel phone photo passes: a JPEG is decoded at an eighth of its size
@@ -79,6 +83,11 @@ def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
         raise PhotoError(f"The file could not be read as a picture; please choose {IN_WORDS}.") from None
 
 
+def looks_like_photo(start: bytes) -> bool:
+    """Whether a file that begins so is of a format that `open_photo` reads."""
+    return is_tiff(start) or MAGIC.match(start) is not None
+
+
 def _read(source: str | Path | BinaryIO) -> bytes:
     try:
         if isinstance(source, str | Path):
@@ -90,10 +99,12 @@ def _read(source: str | Path | BinaryIO) -> bytes:
 
 
 def _decode_what_there_is(data: bytes) -> tuple[Stored, bool]:
-    """The picture, and whether the file is whole. Raises OSError or the like where too much is missing."""
+    """The picture, and whether the file is whole. Raises what its reader raises where too much is missing."""
     try:
         return _decode(data, methodcaller("load")), True
-    except (OSError, EOFError, SyntaxError, RuntimeError) as error:
+    except (PhotoError, Image.DecompressionBombError):
+        raise
+    except Exception as error:  # each reader has its own for a file that ends too early
         first, second = (
             _decode(torn.completed(data, junk), partial(torn.load_onto, junk=junk)) for junk in (False, True)
         )

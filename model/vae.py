@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .classic import ClassicDecoder, ClassicEncoder
 from .crop import FRAMES
 from .latents import Latents
+from .nearer import STEPS, nearer_steps
 from .residual import ResidualDecoder, TrunkEncoder
 
 FORMAT = 1  # of config.json; a newer one is refused with a sentence
@@ -175,6 +176,16 @@ class DogVAE(nn.Module):
         if z.ndim != 2 or z.shape[1] != self.config.latent_dim:
             raise ValueError(f"decode takes latents of shape [B, {self.config.latent_dim}], not {list(z.shape)}.")
         return self.decoder(z.to(self.device, self.dtype)).float().clamp(-1, 1)
+
+    def nearer(self, x: Tensor, mu: Tensor, steps: int = STEPS) -> Tensor:
+        """mu [B, latent_dim], as `encode` answered the pictures x -> z [B, latent_dim] that draws them more closely.
+
+        By descent on z (`nearer_steps`, which can be followed step by step); it ends early where it no longer helps.
+        """
+        answers = [mu.to(self.device), *(z for _, z in self.nearer_steps(x, mu, steps))]
+        return answers[-1]
+
+    nearer_steps = nearer_steps
 
 
 def reparametrize(mu: Tensor, logvar: Tensor | None, eps: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ def test_scripts_that_are_blocked(browser, server, blocked):
 
 def test_scripts_that_are_late(browser, server):
     page, held = browser.new_page(), []
-    page.route("**/web/*/math.js", held.append)
+    page.route("**/web/*/math.js", lambda route: held.append(route))
     page.goto(server.url)
     page.wait_for_function("document.querySelector('#message')?.textContent.includes('still waits for its scripts')")
     for route in held:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from model import DogVAE, Latents, load
 from model.latents import Basis, Mixture, distance_law, numbered, principal_directions
+from model.residual import shrink
 from model.vae import kl_divergence
 
 from .command import one_sentence, unwritten
@@ -94,6 +95,7 @@ def measure_effect(vae: DogVAE, basis: Basis) -> Tensor:
         low, high = probes.clone(), probes.clone()
         low[:, direction], high[:, direction] = -2, 2
         x = vae.decode(basis.from_coordinates(torch.cat([low, high])))
+        x = shrink(x, vae.config.encoder_size)  # as the encoder sees it
         features = trunk(x.to(vae.dtype, memory_format=torch.channels_last))
         effects.append(perceptual_distance([f[:PROBES] for f in features], [f[PROBES:] for f in features]).mean())
     return torch.stack(effects).float().cpu()

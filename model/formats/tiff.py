@@ -21,9 +21,9 @@ TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES, EXTRA, FORMAT, PROFILE = 322, 323, 3
 FAX_AND_JPEG = (292, 293, 347, *range(512, 522), SUBSAMPLING, 531)
 CODED = (WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIPS, SAMPLES, ROWS, STRIP_SIZES, PLANAR)
 CODED += (PALETTE, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES, EXTRA, FORMAT, *FAX_AND_JPEG)
-# By photometric; 0: white is zero, 3: palette.
+# By photometric, of which 0 is a negative (white is zero) and 3 has a palette: Pillow's mode, samples of colour.
 MODES = {0: "L", 1: "L", 2: "RGB", 3: "RGB", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
-COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # samples by photometric
+COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
 PREDICTED = (5, 8, 32946, 34925, 50000)  # LZW, deflate under two numbers, LZMA, Zstandard
 LOSSLESS = (1, 32773, *PREDICTED)  # not compressed, PackBits
 MOST_PIXELS, MOST_BYTES = 50_000_000, 175_000_000  # decoded; Pillow's own limit is a little above

@@ -16,9 +16,10 @@ def packed(picture: Image.Image, format: str = "PNG", **options) -> bytes:
     return buffer.getvalue()
 
 
-def exif(
-    entries: list[tuple[int, int, bytes]], orientation: int = 6, order: str = "<", offset: int | None = None
-) -> bytes:
+Entries = list[tuple[int, int, bytes]]  # tag, type, value
+
+
+def exif(entries: Entries, orientation: int = 6, order: str = "<", offset: int | None = None) -> bytes:
     """EXIF with (tag, type, bytes of its value) in it, in this order, and the orientation among them by its number.
 
     offset: where values that don't fit say they are; by default where they are.

@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from model import PRESETS, __version__, load
+from model.photos import MAX_BYTES
 from model.pretrained import sha256
 from tests.support.tiny import ROOT
 from training.publish.space import NEEDED
@@ -106,6 +107,12 @@ def test_what_the_pages_import_is_there(page):
             if isinstance(node, ast.ImportFrom):
                 module = importlib.import_module(node.module)
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+
+
+def test_page_and_server_take_photos_of_the_same_size():
+    script = (ROOT / "ui/web/server.js").read_text(encoding="utf-8")
+    said, taken = re.search(r"larger than (\d+) MB", script)[1], re.search(r"MAX_PHOTO_BYTES = (\S+);", script)[1]
+    assert int(said) * 10**6 == float(taken) == MAX_BYTES
 
 
 def test_every_place_tells_the_same_version():

@@ -29,6 +29,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from model import DogFinder, load
+from model.photos import MAX_BYTES
 from ui.api import build_api
 from ui.lesson import build_lesson
 from ui.pad import build_pad
@@ -38,7 +39,7 @@ from ui.studio import Studio
 from ui.worker import Worker
 
 HERE = Path(__file__).parent
-MAX_BODY = 27_000_000  # bytes of a request, which Gradio reads whole: a photo of 25 MB and what is round it
+MAX_BODY = MAX_BYTES + 2_000_000  # bytes of a request, which Gradio reads whole: a photo and what is round it
 TITLE = "DogVAE: draw a dog from 256 numbers"
 # What a component's own scoped CSS can't say. Gradio's "hidden" would keep the dog from sticking to the top.
 CSS = """
@@ -123,7 +124,7 @@ def main() -> None:
         server_name=host,
         server_port=port,
         allowed_paths=[str(HERE / "assets")],
-        max_file_size="25mb",
+        max_file_size=f"{MAX_BYTES // 10**6}mb",
         ssr_mode=False,
         mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
         app_kwargs={

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .residual import shrink
+from .residual import TrunkEncoder, shrink
 from .trunk import perceptual_distance
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Descent:
 
     def _features(self, x: Tensor) -> list[Tensor]:
         """The trunk's, as the encoder sees pictures; none where the encoder has no trunk."""
-        if not hasattr(self.vae.encoder, "trunk"):
+        if not isinstance(self.vae.encoder, TrunkEncoder):
             return []
         small = shrink(x, self.vae.config.encoder_size)
         return self.vae.encoder.trunk(small.to(self.vae.dtype, memory_format=torch.channels_last))

@@ -6,6 +6,7 @@ Looked at before torch and Gradio are imported: both take seconds, and Gradio he
 import atexit
 import contextlib
 import errno
+import io
 import os
 import shutil
 import socket
@@ -25,8 +26,9 @@ OFFERED = 100  # ports after a taken one that are tried
 def prepare() -> tuple[str, int]:
     """Makes the surroundings fit for Gradio; the host and the port to serve at. Raises SystemExit in one sentence."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):  # no stream, or not one of text
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(ValueError):  # it is closed
+                stream.reconfigure(errors="replace")
     host, port = address()
     tame_proxies(host)
     own_temporary_folder()

@@ -36,7 +36,10 @@ def pictures_under(folder: str | Path, exclude: str | Path | None = None, suffix
 
     def new(path: Path) -> bool:
         real = os.path.realpath(path)
-        return real not in known and not known.add(real)
+        if real in known:
+            return False
+        known.add(real)
+        return True
 
     def walk(here: Path) -> Iterator[Path]:
         for root, folders, files in os.walk(here, followlinks=True):

@@ -241,7 +241,7 @@ def _face(points: tuple[Point, Point, Point]) -> list[Point]:
     try:
         eye, other, nose = [(float(x), float(y)) for x, y in points]
     except (TypeError, ValueError):
-        raise PhotoError("A face has three places, each x and y: two eyes and the nose; please set them again.") from None
+        raise PhotoError("A face is two eyes and a nose, each a place x, y; please set them again.") from None
     if not all(abs(v) < 1e6 for v in (*eye, *other, *nose)):  # NaN fails this too
         raise PhotoError("The places of eyes and nose are not numbers; please set them again.")
     return [*sorted([eye, other]), nose]

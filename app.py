@@ -65,7 +65,7 @@ def open_weights(name: str, finder: DogFinder) -> Studio:
     if name:
         try:
             return Studio(load(name, asked=ASKED), finder)
-        except ValueError as error:  # WeightsError, or weights without latents
+        except ValueError as error:  # WeightsError
             reason = f", because: {error}"
     studio = Studio(load(embedded), finder)
     studio.vae.source = f"embedded weights{reason.removesuffix('.')}"

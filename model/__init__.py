@@ -2,7 +2,7 @@
 
 from .crop import Crop
 from .finder import DogFinder, Head, NoDogError
-from .latent import Latents
+from .latents import Latents
 from .photos import PhotoError, open_photo
 from .pretrained import WeightsError, load
 from .vae import PRESETS, Config, DogVAE

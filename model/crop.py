@@ -7,6 +7,7 @@ and nose can't be seen. `loose`: by its box with room to spare, as the weights o
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL import Image, ImageFilter
@@ -154,9 +155,10 @@ class Crop:
 
         Raises PhotoError as `cut` does.
         """
+        place = self.cut(photo, LIGHT)
         own = min(picture.width, max(1, math.ceil(self.side)))  # more pixels than the place has can't be seen
         picture = picture.convert("RGB").resize((own, own), Image.Resampling.LANCZOS)
-        picture = _in_the_light_of(self.cut(photo, LIGHT), picture)
+        picture = _in_the_light_of(place, picture)
         whole = _smooth(self._depth(photo.size, own) / (2 * SEAM))  # not so at the photo's edge, where cut blurred it
         seen = _edge(own, SOFT) * whole
         mask = TF.to_pil_image((255 * seen).round().to(torch.uint8)[None])
@@ -167,10 +169,10 @@ class Crop:
         origin, across, down = self.to_square(pixels)
         x, y = (own * (across - origin)).tolist(), (own * (down - origin)).tolist()
         origin = (own * origin).tolist()
-        affine = {"method": Image.Transform.AFFINE, "data": (x[0], y[0], origin[0], x[1], y[1], origin[1])}
+        data = (x[0], y[0], origin[0], x[1], y[1], origin[1])
+        mask = mask.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
         out = photo.copy()
-        mask = mask.transform(size, resample=Image.Resampling.BILINEAR, **affine)
-        out.paste(picture.transform(size, resample=Image.Resampling.BICUBIC, **affine), (left, top), mask)
+        out.paste(picture.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC), (left, top), mask)
         return out
 
     def _in_whole_pixels(self, size: Size) -> tuple[int, int, int, int] | None:
@@ -194,7 +196,7 @@ class Crop:
         return {"centre": [round(x, 2), round(y, 2)], "side": round(self.side, 2), "angle": round(self.angle, 5)}
 
     @classmethod
-    def from_json(cls, value: object) -> "Crop":
+    def from_json(cls, value: Any) -> "Crop":
         """The inverse of `to_json`. Raises PhotoError; whether the square lies in the photo is for `cut` to say."""
         try:
             numbers = [*value["centre"], value["side"], value["angle"]]
@@ -223,7 +225,7 @@ class _Region:
         (left, right), (top, bottom) = box
         part = photo.crop((left, top, right, bottom))
         if shrink > 1:
-            part = part.resize(tuple(small for _, _, small in spans), Image.Resampling.BOX)
+            part = part.resize([small for _, _, small in spans], Image.Resampling.BOX)
         columns, rows = (_mirrored(torch.arange(first, last), small) for first, last, small in spans)
         if any(first < 0 or last > small for first, last, small in spans):
             part = TF.to_pil_image(TF.pil_to_tensor(part)[:, rows][:, :, columns])

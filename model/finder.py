@@ -67,6 +67,7 @@ class HeadMaps(nn.Module):
         self.coarse = nn.Conv2d(stride32, width, 1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         self.out = nn.Conv2d(width, 4, 1)
+        assert self.out.bias is not None
         nn.init.constant_(self.out.bias[:1], -4.0)  # heads are rare; so are gradients that say otherwise
 
     def forward(self, stride8: Tensor, stride16: Tensor, stride32: Tensor) -> Tensor:
@@ -105,7 +106,7 @@ class DogFinder:
 
     def find(self, photo: Image.Image, threshold: float | None = None) -> list[Head]:
         """The heads in a PIL RGB photo with their landmarks, best first, at most 6; none below the threshold (0..1)."""
-        heads = self.find_boxes(photo, threshold)
+        heads = [h for h in self.find_boxes(photo, threshold) if Crop.around(h.box).lies_in(photo.size)]
         faces = self.landmarks.find(photo, [Crop.around(head.box) for head in heads])
         return [replace(head, landmarks=face.points, sure=face.sure) for head, face in zip(heads, faces)]
 
@@ -162,7 +163,9 @@ def frame_of(head: Head, size: Size, frame: str = "eyes") -> Crop:
     """As `DogFinder.frame`, of a head in a photo of this size."""
     if frame == "box":
         return Crop.loose(head.box, size)
-    return Crop.from_landmarks(head.landmarks) if by_eyes(head, size) else Crop.around(head.box)
+    if head.landmarks and by_eyes(head, size):
+        return Crop.from_landmarks(head.landmarks)
+    return Crop.around(head.box)
 
 
 def by_eyes(head: Head, size: Size) -> bool:
@@ -181,9 +184,9 @@ def letterbox(size: tuple[int, int], longer: int) -> tuple[Box, tuple[int, int]]
     The view's sides are multiples of 32, no more of them than the photo needs: less to look at.
     """
     scale = longer / max(size)
-    view = tuple(max(32, math.ceil(side * scale / 32 - 1e-6) * 32) for side in size)
-    (x0, x1), (y0, y1) = (((w - v / scale) / 2, (w + v / scale) / 2) for w, v in zip(size, view))
-    return (x0, y0, x1, y1), view
+    width, height = (max(32, math.ceil(side * scale / 32 - 1e-6) * 32) for side in size)
+    (x0, x1), (y0, y1) = (((w - v / scale) / 2, (w + v / scale) / 2) for w, v in zip(size, (width, height)))
+    return (x0, y0, x1, y1), (width, height)
 
 
 def see(photo: Image.Image, region: Box, size: tuple[int, int]) -> Image.Image:

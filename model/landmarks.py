@@ -6,6 +6,7 @@ box, then, with its mirror image, at the upright frame that the first answer giv
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,22 +49,22 @@ class LandmarkMaps(nn.Module):
 
     def __init__(self, width: int = 64):
         super().__init__()
-        self.fine = nn.Conv2d(40, width, 1)
-        self.middle = nn.Conv2d(112, width, 1)
+        self.fine = nn.Conv2d(40 * 4 + 112, width, 1)
         self.coarse = nn.Conv2d(320, width, 1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
-        self.out = nn.Conv2d(width, 3, 1)
+        self.out = nn.Conv2d(width, 3 * 4, 1)
         self.seen = nn.Linear(3 * width + 320, 1)
 
     def forward(self, stride8: Tensor, stride16: Tensor, stride32: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        h = self.middle(stride16) + F.interpolate(self.coarse(stride32), scale_factor=2.0)
-        h = F.silu(self.blocks(self.fine(stride8) + F.interpolate(h, scale_factor=2.0)))
-        maps = self.out(h).float()
+        fine = self.fine(torch.cat([F.pixel_unshuffle(stride8, 2), stride16], dim=1))
+        h = F.silu(self.blocks(fine + F.interpolate(self.coarse(stride32), scale_factor=2.0)))
+        maps = F.pixel_shuffle(self.out(h), 2).float()  # worked on at stride 16, told at stride 8
         share = maps.flatten(2).softmax(-1)  # [B, 3, cells]
         middles = (torch.arange(maps.shape[-1], device=maps.device) + 0.5) / maps.shape[-1]
         y, x = torch.meshgrid(middles, middles, indexing="ij")
         points = torch.stack([(share * x.flatten()).sum(-1), (share * y.flatten()).sum(-1)], dim=-1)
-        there = share.to(h.dtype) @ h.flatten(2).transpose(1, 2)  # [B, 3, width]: what is seen at each place
+        near = F.avg_pool2d(share.view_as(maps), 2, divisor_override=1).flatten(2)
+        there = near.to(h.dtype) @ h.flatten(2).transpose(1, 2)  # [B, 3, width]: what is seen at each place
         seen = self.seen(torch.cat([there.flatten(1), stride32.mean((2, 3)).to(h.dtype)], dim=1))
         return points, maps, seen[:, 0].float()
 
@@ -92,7 +93,7 @@ class Landmarks:
         faces = []
         for points, signs in self.evidence(photo, crops):
             sure = torch.sigmoid(signs @ self.certainty[:-1] + self.certainty[-1]).item() if signs is not None else 0.0
-            faces.append(Face(tuple(map(tuple, points.tolist())), sure))
+            faces.append(Face(as_points(points.tolist()), sure))
         return faces
 
     def evidence(self, photo: Image.Image, crops: list[Crop]) -> list[tuple[Tensor, Tensor | None]]:
@@ -112,7 +113,8 @@ class Landmarks:
         points, seen = self.look([*views, *(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views)])
         (straight, mirrored), seen = points.chunk(2), seen.view(2, -1).mean(0)
         mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], dim=-1)[:, MIRROR]
-        answers, found = [], zip((straight + mirrored) / 2, _apart(straight, mirrored), seen)
+        answers: list[tuple[Tensor, Tensor | None]] = []
+        found = zip((straight + mirrored) / 2, _apart(straight, mirrored), seen)
         for first, frame in zip(places, frames):
             if frame is None:
                 answers.append((first, None))
@@ -130,6 +132,12 @@ class Landmarks:
         return points, seen
 
 
+def as_points(three: Iterable[Iterable[float]]) -> Points:
+    """x, y of each -> eye, eye and nose."""
+    left, right, nose = ((x, y) for x, y in three)
+    return left, right, nose
+
+
 def _apart(a: Tensor, b: Tensor) -> Tensor:
     """The mean distance of points [..., 3, 2] -> [...], within what its logarithm can say."""
     return (a - b).norm(dim=-1).mean(-1).clamp(NEAREST, FARTHEST)
@@ -137,7 +145,7 @@ def _apart(a: Tensor, b: Tensor) -> Tensor:
 
 def _frame(points: Tensor, photo: Image.Image) -> Crop | None:
     try:
-        frame = Crop.from_landmarks(tuple(map(tuple, points.tolist())))
+        frame = Crop.from_landmarks(as_points(points.tolist()))
     except PhotoError:
         return None
     return frame if frame.lies_in(photo.size) else None
@@ -145,7 +153,7 @@ def _frame(points: Tensor, photo: Image.Image) -> Crop | None:
 
 def _read_config(path: Path) -> dict:
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         certainty = [float(v) for v in config["certainty"]]
         if config["format"] == 1 and 8 <= config["width"] <= 256 and len(certainty) == 4:
             if all(map(math.isfinite, certainty)):

@@ -14,7 +14,7 @@ from hub import HubError, fetch, sha256
 
 from .errors import PlainError
 from .files import write_whole
-from .latent import Latents
+from .latents import Latents
 from .vae import Config, DogVAE
 
 
@@ -22,22 +22,25 @@ class WeightsError(PlainError):
     """The weights can't be used; its text is one plain sentence that says why and what to do."""
 
 
-def load(name: str | Path, device: str = "auto", asked: Future | None = None) -> DogVAE:
+def load(name: str | Path, device: str = "auto", asked: Future | None = None, latents: bool = True) -> DogVAE:
     """A folder that exists, or a model on the Hub ("user/name", "user/name@revision") -> a DogVAE for inference.
 
     device "auto" is CUDA where there is one, else the CPU, in bfloat16 where the CPU computes in it.
     asked: what `hub.look_up(name)` began, if it did. Where the Hub can't be asked, its cache serves: `source` of
     the model says what was loaded, and why.
+    latents: False takes weights, too, whose latents are not fitted yet; `latents` of the model may then be None.
     Raises WeightsError with one plain sentence. Nothing but safetensors is ever read.
     """
     vae = read(name, asked).eval().requires_grad_(False)
+    if latents and vae.latents is None:
+        raise WeightsError(f"{name} has no latents.safetensors; run python -m training.fit --weights {name}.")
     target = _auto_device() if device == "auto" else torch.device(device)
     dtype = torch.bfloat16 if target.type == "cpu" and cpu_has_bfloat16() else torch.float32
     return vae.to(target, dtype, memory_format=torch.channels_last)
 
 
 def read(name: str | Path, asked: Future | None = None) -> DogVAE:
-    """The same, as training goes on from it: in float32, on the CPU."""
+    """The same, as training goes on from it: in float32, on the CPU, with latents or without."""
     folder = Path(name)
     source = f"folder {name}"
     if not folder.is_dir():

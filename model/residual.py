@@ -69,9 +69,9 @@ class TrunkEncoder(nn.Module):
 
 
 def shrink(x: Tensor, size: int) -> Tensor:
-    """Pictures [B, 3, S, S] -> [B, 3, size, size] by averaging, S a multiple of size."""
+    """Pictures [B, 3, S, S] -> [B, 3, size, size] by averaging, S a multiple of size; smaller ones stay as they are."""
     factor = x.shape[-1] // size
-    return x if factor == 1 else F.avg_pool2d(x, factor)
+    return F.avg_pool2d(x, factor) if factor > 1 else x
 
 
 class ResidualDecoder(nn.Module):

@@ -91,3 +91,12 @@ class EfficientNetLite(nn.Module):
 def unit_normalize(features: Tensor) -> Tensor:
     """Each pixel's feature vector scaled to length 1, as LPIPS does (Zhang et al. 2018, arXiv:1801.03924)."""
     return features * torch.rsqrt(features.square().sum(dim=1, keepdim=True) + 1e-6)
+
+
+def perceptual_distance(f: list[Tensor], g: list[Tensor]) -> Tensor:
+    """LPIPS without learned weights (Zhang et al. 2018, arXiv:1801.03924), of each pair: [B].
+
+    Squared distance of unit-normalised feature vectors, averaged over the picture, summed over the strides.
+    """
+    pairs = zip(f, g)
+    return sum((unit_normalize(a.float()) - unit_normalize(b.float())).square().sum(1).mean((1, 2)) for a, b in pairs)

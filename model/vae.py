@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from .classic import ClassicDecoder, ClassicEncoder
 from .crop import FRAMES
-from .latent import Latents
+from .latents import Latents
+from .nearer import STEPS, nearer_steps
 from .residual import ResidualDecoder, TrunkEncoder
 
 FORMAT = 1  # of config.json; a newer one is refused with a sentence
@@ -111,7 +112,8 @@ class DogVAE(nn.Module):
             self.decoder = ResidualDecoder(
                 config.image_size, config.latent_dim, config.decoder_widths, config.decoder_blocks, config.draws_half
             )
-        self.latents: Latents | None = None  # filled by load() and by training.fit
+        # None only until they are fitted: whatever `load` returns has them.
+        self.latents: Latents = None  # type: ignore[assignment]
         self.source = "freshly initialised"
         self.weights_id = "0" * 12  # first 12 hex digits of the sha256 of model.safetensors
 
@@ -174,6 +176,16 @@ class DogVAE(nn.Module):
         if z.ndim != 2 or z.shape[1] != self.config.latent_dim:
             raise ValueError(f"decode takes latents of shape [B, {self.config.latent_dim}], not {list(z.shape)}.")
         return self.decoder(z.to(self.device, self.dtype)).float().clamp(-1, 1)
+
+    def nearer(self, x: Tensor, mu: Tensor, steps: int = STEPS) -> Tensor:
+        """mu [B, latent_dim], as `encode` answered the pictures x -> z [B, latent_dim] that draws them more closely.
+
+        By descent on z (`nearer_steps`, which can be followed step by step); it ends early where it no longer helps.
+        """
+        answers = [mu.to(self.device), *(z for _, z in self.nearer_steps(x, mu, steps))]
+        return answers[-1]
+
+    nearer_steps = nearer_steps
 
 
 def reparametrize(mu: Tensor, logvar: Tensor | None, eps: Tensor) -> Tensor:

@@ -202,14 +202,14 @@ def data(tmp_path_factory) -> Path:
             boxes, marks = [[40, 30, 140, 130]], [{"points": points, "spread": spread}]
         photo.save(data / "photos" / name)
         rows.append([name, split, "drawn", json.dumps(boxes), json.dumps(marks)])
-    with open(data / "photos.csv", "w", newline="") as file:
+    with open(data / "photos.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)
     for split in ("train", "val"):
         for kind in (split, f"aside/{split}"):
             (data / "heads" / kind).mkdir(parents=True)
             for i in range(4):
                 draw_dog(i, 256).save(data / "heads" / kind / f"{i}.webp")
-        with open(data / "heads" / f"{split}.csv", "w", newline="") as file:
+        with open(data / "heads" / f"{split}.csv", "w", encoding="utf-8", newline="") as file:
             names = ["file", *(f"{mark}_{axis}" for mark in ("left", "right", "nose") for axis in "xy")]
             csv.writer(file).writerows([names, *([f"{i}.webp", 92, 108, 156, 108, 128, 160] for i in range(4))])
     return data

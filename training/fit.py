@@ -6,13 +6,16 @@ Training ends with this; run it alone after changing the data.
 """
 
 import argparse
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from model import DogVAE, Latents, load
-from model.latent import Mixture, distance_law, principal_directions
+from model.latents import Basis, Mixture, distance_law, numbered, principal_directions
+from model.residual import shrink
 from model.vae import kl_divergence
 
 from .command import one_sentence, unwritten
@@ -30,63 +33,69 @@ def encode_all(vae: DogVAE, pictures: Pictures, batch: int = 64) -> tuple[Tensor
     mu = torch.cat([mu.cpu() for mu, _ in encoded])
     if not vae.config.variational:
         return mu, None
-    return mu, torch.cat([logvar.cpu() for _, logvar in encoded])
+    return mu, torch.cat([logvar.cpu() for _, logvar in encoded if logvar is not None])
 
 
 def with_mirrored(vae: DogVAE, pictures: Pictures) -> tuple[Tensor, Tensor | None]:
     """mu, logvar [2, N, D] of every picture and of its mirror image: what training shows."""
     mirrored = Pictures(pictures.pixels.flip(3), [])
     (mu, logvar), (mu2, logvar2) = encode_all(vae, pictures), encode_all(vae, mirrored)
-    return torch.stack([mu, mu2]), None if logvar is None else torch.stack([logvar, logvar2])
+    return torch.stack([mu, mu2]), None if logvar is None or logvar2 is None else torch.stack([logvar, logvar2])
 
 
 def describe(mu: Tensor, logvar: Tensor | None) -> Latents:
     """The latents of pictures that are encoded [..., D], directions ordered by variance, effects not measured."""
+    basis = describe_basis(mu, logvar)
+    return Latents.of(basis, mixture=fit_mixture(basis, mu))
+
+
+def describe_basis(mu: Tensor, logvar: Tensor | None) -> Basis:
     mu = mu.flatten(0, -2)
     mean, directions, sd = principal_directions(mu)
     kl = mu.var(0, correction=0) if logvar is None else kl_divergence(mu, logvar.flatten(0, -2)).mean(0)
     c = (mu - mean) @ directions.T / sd
-    names = [f"direction {i + 1}" for i in range(len(mean))]
-    return Latents(mean, directions, sd, sd.clone(), kl, names, fit_mixture(c[:, :WIDEST]), distance_law(c))
+    return Basis(mean, directions, sd, sd.clone(), kl, numbered(len(mean)), distance_law(c))
 
 
-def fit_mixture(c: Tensor) -> Mixture:
-    """c [N, P], latents along the widest directions -> a mixture of Gaussians, by expectation-maximisation.
+def fit_mixture(basis: Basis, mu: Tensor) -> Mixture:
+    """Of latents [..., D], along the widest directions, by expectation-maximisation.
 
     Few pictures get fewer Gaussians: one for every 400.
     """
+    c = basis.coordinates(mu.flatten(0, -2))[:, basis.widest(WIDEST)]
     components = min(COMPONENTS, max(1, len(c) // 400))
     fitted = GaussianMixture(components, reg_covar=1e-2, random_state=0, max_iter=200).fit(c.double().numpy())
     weights, centres, covariances = (
         torch.from_numpy(values) for values in (fitted.weights_, fitted.means_, fitted.covariances_)
     )
-    return Mixture(weights.float(), centres.float(), torch.linalg.cholesky(covariances).float())
+    return Mixture(basis, weights.float(), centres.float(), torch.linalg.cholesky(covariances).float())
 
 
 def fit_latents(vae: DogVAE, pictures: Pictures, effects: bool = True) -> Latents:
     """The latents of these pictures, directions ordered by effect (by variance where effects is False)."""
-    latents = describe(*with_mirrored(vae, pictures))
+    mu, logvar = with_mirrored(vae, pictures)
+    basis = describe_basis(mu, logvar)
     if effects:
-        latents.effect = measure_effect(vae, latents)
-        order = latents.effect.argsort(descending=True)
-        latents.directions, latents.sd = latents.directions[order], latents.sd[order]
-        latents.effect = latents.effect[order]
-    return latents
+        effect = measure_effect(vae, basis)
+        order = effect.argsort(descending=True)
+        basis = replace(basis, directions=basis.directions[order], sd=basis.sd[order], effect=effect[order])
+    return Latents.of(basis, mixture=fit_mixture(basis, mu))
 
 
 @torch.inference_mode()
-def measure_effect(vae: DogVAE, latents: Latents) -> Tensor:
+def measure_effect(vae: DogVAE, basis: Basis) -> Tensor:
     """Mean perceptual distance [D] between the pictures at -2 and +2 sd along each direction.
 
     Measured round PROBES dogs drawn from the prior, each direction replaced and the others kept, on lite0.
     """
     trunk = load_lite0().to(vae.device, vae.dtype, memory_format=torch.channels_last)
-    probes = torch.randn(PROBES, len(latents.mean), generator=torch.Generator().manual_seed(0))
+    probes = torch.randn(PROBES, basis.dim, generator=torch.Generator().manual_seed(0))
     effects = []
-    for direction in range(len(latents.mean)):
+    for direction in range(basis.dim):
         low, high = probes.clone(), probes.clone()
         low[:, direction], high[:, direction] = -2, 2
-        x = vae.decode(latents.from_coordinates(torch.cat([low, high])))
+        x = vae.decode(basis.from_coordinates(torch.cat([low, high])))
+        x = shrink(x, vae.config.encoder_size)  # as the encoder sees it
         features = trunk(x.to(vae.dtype, memory_format=torch.channels_last))
         effects.append(perceptual_distance([f[:PROBES] for f in features], [f[PROBES:] for f in features]).mean())
     return torch.stack(effects).float().cpu()
@@ -98,10 +107,10 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="the folder of pictures that it was trained on")
     args = parser.parse_args()
     with one_sentence(unwritten("The latents")):
-        vae = load(args.weights)
+        vae = load(args.weights, latents=False)
         train, _ = load_splits(args.data, vae.config.image_size, progress=True)
         vae.latents = fit_latents(vae, train)
-        vae.latents.save(f"{args.weights}/latents.safetensors")
+        vae.latents.save(Path(args.weights) / "latents.safetensors")
     shares = ", ".join(f"{effect:.3f}" for effect in vae.latents.effect[:6])
     print(f"Fitted to {len(train)} pictures. Effect of the first directions: {shares}")
 

@@ -46,8 +46,6 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with one_sentence(unwritten("The names")):
         vae = load(args.weights)
-        if vae.latents is None:
-            raise WeightsError(f"{args.weights} has no latents; run python -m training.fit --weights {args.weights}.")
         for number, name in args.names:
             if number > len(vae.latents.names):
                 raise WeightsError(f"There is no direction {number}; the last is {len(vae.latents.names)}.")

@@ -111,16 +111,17 @@ class Trainer:
         self.samples: Samples
         size, dim = self.model_config.image_size, self.model_config.latent_dim
         if config.stream:
-            self.upright, self.val = first_pictures(config.data, size)
+            self.upright, self.val = first_pictures(config.data, size, self.out)
             share = accelerator.process_index, accelerator.num_processes
-            self.train_pictures, self.samples = self.upright, Stream(config.data, size, dim, config.seed, *share)
+            self.train_pictures = self.upright
+            self.samples = Stream(config.data, size, dim, config.seed, *share, self.out)
             if facts and facts.get("stream"):
                 self.samples.resume(facts["stream"], *share)
             return
-        self.upright, self.val = load_splits(config.data, size, accelerator.is_main_process)
+        self.upright, self.val = load_splits(config.data, size, accelerator.is_main_process, self.out)
         self.train_pictures = self.upright
         if config.aside:
-            aside = load_pictures(config.aside, size, accelerator.is_main_process)
+            aside = load_pictures(config.aside, size, accelerator.is_main_process, self.out)
             count, self.train_pictures = len(self.upright), self.upright.with_more(aside)
             self.upright = self.train_pictures.first(count)  # shares its memory
         if accelerator.is_main_process and self._looks_twice() and not self.train_pictures.sharp.any():
@@ -330,7 +331,7 @@ class Trainer:
     def finish(self) -> None:
         """Fits the latents on all training pictures and leaves a folder that `load` takes."""
         print("Fitting the latents ...")
-        vae = load(self.out, device=str(self.accelerator.device))
+        vae = load(self.out, device=str(self.accelerator.device), latents=False)
         vae.latents = fit_latents(vae, self.upright)
         vae.latents.save(self.out / "latents.safetensors")
         save_loss_curve(self.out / "log.jsonl", self.out / "loss.png")

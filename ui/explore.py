@@ -91,6 +91,7 @@ class Explorer:
         at = read(Place, {"at": point}).at
         if self.map is None:  # the server was restarted, and the page has its map already
             self.lay_out([picture for piece in self.map_dogs().split(PIECE) for picture in self.studio.draw(piece)])
+        assert self.map is not None
         return self.map.at(*at)
 
     def map_dogs(self) -> Tensor:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from model.crop import Box, Crop, Point
 from model.finder import Head, by_eyes
+from model.landmarks import Points, as_points
 from model.photos import PhotoError
 
 from .protocol import Wish
@@ -36,7 +37,7 @@ def see_photo(studio: Studio, upload: object) -> dict:
         answer["guess"] = _entry(sight.guess, size) if sight.guess else None
         return answer | {"error": NO_DOG, "box": None}
     seen = studio.reconstruct(sight.photo, sight.crop)
-    answer |= _taken(sight, studio.vae.config.frame)
+    answer |= _taken(sight, sight.crop, studio.vae.config.frame)
     answer |= {"crop": data_url(seen.crop), "psnr": round(seen.psnr, 1)}
     answer["percentile"] = round(100 * seen.percentile, 1)
     return answer | {"z": seen.z}
@@ -48,24 +49,25 @@ def _by_hand(studio: Studio, wish: Wish) -> Callable[[Image.Image], Head | Crop]
         return lambda photo: Crop.middle(photo.size)
     if wish.crop:
         return lambda photo: Crop.from_json(wish.crop)
-    if wish.landmarks:
-        return lambda photo: _face([(x * photo.width, y * photo.height) for x, y in wish.landmarks])
-    if wish.box:
-        if studio.vae.config.frame == "box" or studio.finder is None:
-            return lambda photo: Head(_in_pixels(wish.box, photo.size), 1.0)
-        return lambda photo: studio.finder.head_in(photo, _in_pixels(wish.box, photo.size))
+    if points := wish.landmarks:
+        return lambda photo: _face(as_points((x * photo.width, y * photo.height) for x, y in points))
+    if box := wish.box:
+        finder = studio.finder
+        if finder is None or studio.vae.config.frame == "box":
+            return lambda photo: Head(_in_pixels(box, photo.size), 1.0)
+        return lambda photo: finder.head_in(photo, _in_pixels(box, photo.size))
     return None
 
 
-def _face(points: list[tuple[float, float]]) -> Head:
+def _face(points: Points) -> Head:
     """A head whose eyes and nose somebody has pointed at. Raises PhotoError where they are no face."""
-    return Head(Crop.from_landmarks(points).head("eyes"), 1.0, tuple(points), 1.0)
+    return Head(Crop.from_landmarks(points).head("eyes"), 1.0, points, 1.0)
 
 
-def _taken(sight: Sight, frame: str) -> dict:
+def _taken(sight: Sight, crop: Crop, frame: str) -> dict:
     """Which square was taken, and of which head."""
     head, size = sight.head, sight.photo.size
-    answer = {"box": _in_shares(head.box if head else sight.crop.head(frame), size), "place": sight.crop.to_json()}
+    answer: dict = {"box": _in_shares(head.box if head else crop.head(frame), size), "place": crop.to_json()}
     if head and frame == "eyes":
         answer |= {"landmarks": _entry(head, size)["landmarks"], "sure": round(head.sure, 2)}
         answer["hint"] = "" if by_eyes(head, size) else ASIDE
@@ -80,7 +82,7 @@ def photo_bytes(upload: object) -> bytes:
     return files[0][1]
 
 
-def _in_pixels(box: list[float], size: tuple[int, int]) -> Box:
+def _in_pixels(box: Box, size: tuple[int, int]) -> Box:
     return box[0] * size[0], box[1] * size[1], box[2] * size[0], box[3] * size[1]
 
 

@@ -58,8 +58,6 @@ class Studio:
     """One model and what can be done with it. Not thread-safe on purpose: call it from one thread."""
 
     def __init__(self, vae: DogVAE, finder: DogFinder | None = None):
-        if vae.latents is None:
-            raise ValueError(f"The weights of {vae.source} have no latents.safetensors; run python -m training.fit.")
         self.vae, self.latents, self.finder = vae, vae.latents, finder
         self.decode, self.lent = packed(vae).decode, lent_decoder(vae)
         self.size, self.dim = vae.config.image_size, vae.config.latent_dim
@@ -86,17 +84,16 @@ class Studio:
         opened = open_photo(photo)
         if turns % 4:
             opened = opened.transpose(TURNS[turns % 4 - 1])
-        heads, chosen = [], by_hand(opened) if by_hand else None
-        if chosen is None and self.finder is None:
-            chosen = Crop.middle(opened.size)
-        if isinstance(chosen, Crop):
-            return Sight(opened, [], crop=chosen)
-        if chosen is None:
+        heads: list[Head] = []
+        chosen = by_hand(opened) if by_hand else None
+        if chosen is None and self.finder:
             heads = self.finder.find(opened)
             if not heads:
                 unsure = self.finder.find(opened, GUESS)
                 return Sight(opened, [], unsure[0] if unsure else None)
             chosen = heads[0]
+        if chosen is None or isinstance(chosen, Crop):
+            return Sight(opened, [], crop=chosen or Crop.middle(opened.size))
         return Sight(opened, heads, None, chosen, frame_of(chosen, opened.size, self.vae.config.frame))
 
     def see(self, photo: bytes | str) -> Reconstruction:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from model import PRESETS, Config, DogVAE, Latents
-from model.latent import Mixture
+from model.latents import Basis, Mixture, numbered
 from model.pixels import to_tensor
 from training.config import RECIPES, Recipe
 from training.train import main
@@ -79,17 +79,18 @@ def some_latents(dim: int = 16, seed: int = 0) -> Latents:
     mean, effect, kl = (torch.randn(dim, generator=generator) for _ in range(3))
     directions = torch.linalg.qr(torch.randn(dim, dim, generator=generator)).Q
     sd = torch.rand(dim, generator=generator) + 0.5
-    names = [f"direction {i + 1}" for i in range(dim)]
-    return Latents(mean, directions, sd, effect, kl.abs(), names, some_mixture(min(8, dim)), (math.log(dim), 0.5))
+    basis = Basis(mean, directions, sd, effect, kl.abs(), numbered(dim), (math.log(dim), 0.5))
+    return Latents.of(basis, mixture=some_mixture(basis))
 
 
-def some_mixture(widest: int) -> Mixture:
+def some_mixture(basis: Basis) -> Mixture:
     """Two Gaussians, apart along the first direction, with mean 0 and covariance I together."""
+    widest = min(8, basis.dim)
     apart = torch.zeros(2, widest)
     apart[0, 0], apart[1, 0] = 0.9, -0.9
     factors = torch.eye(widest).repeat(2, 1, 1)
     factors[:, 0, 0] = (1 - 0.9**2) ** 0.5
-    return Mixture(torch.tensor([0.5, 0.5]), apart, factors)
+    return Mixture(basis, torch.tensor([0.5, 0.5]), apart, factors)
 
 
 if __name__ == "__main__":

@@ -101,13 +101,17 @@ def _together(good: dict[Path, tuple[Tensor, int]], skipped: list[str]) -> Pictu
 
 
 def known_sides(folder: Path) -> dict[str, int]:
-    """file -> pixels a side that it had in its photo, by the table beside the folder (train.csv beside train/), for
-    pictures that were enlarged when they were cut; empty where there is no such table."""
-    table = folder.with_name(folder.name + ".csv")
-    if not table.is_file():
-        return {}
-    with open(table, newline="", encoding="utf-8") as file:
-        return {row["file"]: int(float(row["side"])) for row in csv.DictReader(file) if row.get("side")}
+    """Name of a picture -> pixels a side that it had in its photo, for pictures that were enlarged when they were cut.
+
+    By the table beside the folder: heads.csv, which training.prepare writes, or train.csv beside train/. Empty where
+    there is none.
+    """
+    for table, column in ((folder.with_name("heads.csv"), "crop"), (folder.with_name(folder.name + ".csv"), "file")):
+        if table.is_file():
+            with open(table, newline="", encoding="utf-8") as file:
+                rows = [row for row in csv.DictReader(file) if row.get(column) and row.get("side")]
+            return {Path(row[column]).name: int(float(row["side"])) for row in rows}
+    return {}
 
 
 def held_out(data: bytes) -> bool:

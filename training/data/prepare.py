@@ -101,7 +101,9 @@ def start_worker() -> None:
 
 def _end_with_parent() -> None:
     """If that is killed, nobody else would tell this process to end."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
     os._exit(1)
 
 
@@ -116,24 +118,19 @@ def cut(folder: Path, name: str, size: int, smallest: int, frame: str) -> list[t
         square = frame_of(head, photo.size, frame)
         marks = (size * square.to_square(torch.tensor(head.landmarks))).flatten().tolist()
         where = [round(v, 2) for v in (*square.centre, square.side)] + [round(square.angle, 4)]
-        told = [round(v, 3) for v in (square.outside(photo.size), head.score, head.sure)]
-        line = Line(name, "", "", *where, *told, *(round(v, 1) for v in marks))
-        line.why = unfit(line, smallest, upright=frame == "box" or by_eyes(head, photo.size))
+        outside = square.outside(photo.size)
+        told = [round(v, 3) for v in (outside, head.score, head.sure)]
+        line = Line(name, "", "", *where, *told, *(round(v, 1) for v in marks))  # type: ignore[arg-type]
+        if square.side < smallest:
+            line.why = f"The head is too small: its crop has {square.side:.0f} pixels a side."
+        elif frame == "eyes" and not by_eyes(head, photo.size):
+            line.why = f"Its eyes and nose can't be seen surely ({head.sure:.2f}): it looks aside, or they are covered."
+        elif outside > MOST_OUTSIDE:
+            line.why = f"The head is cut off: {outside:.0%} of its square lies beyond the photo's edge."
         if not line.why:
             line.hash, line.crop = bits, crop_name(name, number)
         cuts.append((line, b"" if line.why else to_file(square.cut(photo, size), "JPEG", **QUALITY)))
     return cuts or [(Line(name, why="No dog's head was found."), b"")]
-
-
-def unfit(line: Line, smallest: int, upright: bool) -> str:
-    """Why a head is left out; empty if it is not."""
-    if line.side < smallest:
-        return f"The head is too small: its crop has {line.side:.0f} pixels a side."
-    if not upright:
-        return f"Its eyes and nose can't be seen surely ({line.sure:.2f}): it looks aside, or they are covered."
-    if line.outside > MOST_OUTSIDE:
-        return f"The head is cut off: {line.outside:.0%} of its square lies beyond the photo's edge."
-    return ""
 
 
 def crop_name(photo: str, number: int) -> str:

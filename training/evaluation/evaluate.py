@@ -215,8 +215,6 @@ def measure_all(args: argparse.Namespace) -> dict:
         if not folder.is_dir():
             raise WeightsError(f"There is no folder {name}; --weights names folders of DogVAE weights.")
         vae = load(folder)
-        if vae.latents is None:
-            raise WeightsError(f"{name} has no latents.safetensors; run python -m training.fit --weights {name}.")
         models.append((folder, vae, sha256(folder / "model.safetensors")))
     train, val = load_splits(args.data, SIZE, progress=True)
     sizes = {vae.config.image_size for _, vae, _ in models} - {SIZE}

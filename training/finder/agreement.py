@@ -27,7 +27,7 @@ SURE = 0.5  # as the product uses it
 class Answer:
     """What was found of a head, beside what the teacher says. Distances in sides of the teacher's frame."""
 
-    points: Points
+    points: Points | None
     sure: float
     teacher_sure: bool
     error: float = math.nan  # mean distance of the points; NaN where the teacher says none
@@ -72,6 +72,7 @@ def answers_in_photos(finder: DogFinder, poses: list[Pose]) -> tuple[list[Answer
             missed += 1
             continue
         head = away[min(away)]
+        assert head.landmarks
         answers.append(compared(pose, head.landmarks, head.sure))
     return answers, missed
 
@@ -85,6 +86,7 @@ def compared(pose: Pose, points: Points, sure: float) -> Answer:
 
 
 def _distance(points: Tensor, pose: Pose) -> float:
+    assert pose.points is not None
     wanted = torch.tensor(pose.points)
     return (points - wanted).norm(dim=-1).mean().item() / Crop.from_landmarks(pose.points).side
 

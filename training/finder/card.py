@@ -1,6 +1,6 @@
 """The finder's model card, and its numbers as tables."""
 
-from ..evaluation.evaluate import header, row
+from ..tables import table
 
 MOST_REPORTED = 0.05  # of held-out photos without dogs, in which a head may be reported
 NOT_DOGS = ("cat", "animal", "thing")
@@ -68,53 +68,49 @@ def card(metrics: dict) -> str:
     faces = metrics.get("landmarks")
     landmarks = LANDMARKS.format(table=landmarks_table(faces), **faces) if faces else ""
     about = {key: metrics[key] for key in ("parameters", "threshold", "command", "views", "photos")}
-    return CARD.format(table=table(metrics), most=MOST_REPORTED, held_out=metrics["held_out"]["photos"],
-        landmarks=landmarks, **about)
+    held_out = metrics["held_out"]["photos"]
+    return CARD.format(table=curve_table(metrics), most=MOST_REPORTED, held_out=held_out, landmarks=landmarks, **about)
 
 
-def table(metrics: dict) -> str:
+def curve_table(metrics: dict) -> str:
     """The whole curve, as Markdown."""
-    val, test = metrics["val"], metrics["test"]
-    count = test["photos"]
-    lines = [
-        f"On val: of {val['heads']} heads, {val['iou_over_half']:.1%} found with IoU > 0.5, mean IoU "
-        f"{val['mean_iou']:.3f}. On test, never trained on (bold: the default threshold):",
-        "",
-        *header(
-            {"threshold": "", f"{count['dog']} dogs: head found": "", "rightly placed": ""}
-            | {f"{count[kind]} {kind}s reported": "" for kind in NOT_DOGS}
-        ),
-    ]
-    for line in test["curve"]:
+    val, count = metrics["val"], metrics["test"]["photos"]
+    found = f"{val['iou_over_half']:.1%} found with IoU > 0.5, mean IoU {val['mean_iou']:.3f}"
+    about = f"On val: of {val['heads']} heads, {found}. On test, never trained on (bold: the default threshold):"
+    columns = ["threshold", f"{count['dog']} dogs: head found", "rightly placed"]
+    columns += [f"{count[kind]} {kind}s reported" for kind in NOT_DOGS]
+    rows = []
+    for line in metrics["test"]["curve"]:
         shares = [line["dog"], line["located"], *(line[kind] for kind in NOT_DOGS)]
         name = f"{line['threshold']:.2f}"
         name = f"**{name}**" if line["threshold"] == metrics["threshold"] else name
-        lines.append(row([name, *("" if share is None else f"{share:.1%}" for share in shares)]))
-    return "\n".join(lines)
+        rows.append([name, *("" if share is None else f"{share:.1%}" for share in shares)])
+    return "\n".join([about, "", *table(columns, rows)])
 
 
 def landmarks_table(metrics: dict) -> str:
     """What the landmarks reach, as Markdown."""
-    val, test = metrics["val"], metrics["test"]
+    val, test, unsure, others = (metrics[key] for key in ("val", "test", "test_unsure", "test_no_dogs"))
     columns = ["heads", "mean error", "median", "frame right", "sure", "error of the sure", "frame right of the sure"]
-    lines = header({"": ""} | dict.fromkeys(columns, ""))
     named = {"val heads, turned by up to 25 degrees, moved by 10 %, scaled by 0.8 to 1.25": val}
     named["dogs of Oxford-IIIT Pet whose teacher is sure, in whole photos"] = test
+    rows = []
     for name, m in named.items():
         errors = [f"{m[key]:.4f}" for key in ("error", "error_median")]
         sure = [f"{m['sure']:.1%}", f"{m['sure_error']:.4f}", f"{m['sure_frame_right']:.1%}"]
-        lines.append(row([name, str(m["heads"]), *errors, f"{m['frame_right']:.1%}", *sure]))
-    unsure, others = metrics["test_unsure"], metrics["test_no_dogs"]
-    lines += [
+        rows.append([name, str(m["heads"]), *errors, f"{m['frame_right']:.1%}", *sure])
+    certainty = []
+    for held in metrics["certainty"]:
+        shares = ["" if held[key] is None else f"{held[key]:.2f}" for key in ("says", "right")]
+        certainty.append([f"{held['from']:.2f} to {held['from'] + 0.25:.2f}", str(held["heads"]), *shares])
+    lines = [
+        *table(["", *columns], rows),
         "",
         f"The first look alone: {val['error_first_look']:.4f} on the turned heads. Sure of {metrics['aside_sure']:.1%} "
         f"of the heads that look aside (heads/aside/val), of {unsure['sure']:.1%} of the {unsure['heads']} dogs of "
         f"Oxford's whose teacher is not, and of {others['sure']} heads in {others['photos']} photos without dogs. "
         f"{test['missed']} dogs of Oxford's were not found where they are.",
         "",
-        *header({"certainty (Oxford's dogs)": "", "heads": "", "says on average": "", "frame is right": ""}),
+        *table(["certainty (Oxford's dogs)", "heads", "says on average", "frame is right"], certainty),
     ]
-    for held in metrics["certainty"]:
-        shares = ["" if held[key] is None else f"{held[key]:.2f}" for key in ("says", "right")]
-        lines.append(row([f"{held['from']:.2f} to {held['from'] + 0.25:.2f}", str(held["heads"]), *shares]))
     return "\n".join(lines)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from model import PhotoError
 from model.crop import Crop
-from model.landmarks import MIRROR, SIZE, Points
+from model.landmarks import MIRROR, SIZE, Points, as_points
 from model.photos import open_photo
 from model.trunk import EfficientNetLite
 
@@ -62,10 +62,10 @@ class FaceViews:
 def read_upright(heads: Path, split: str) -> list[Pose]:
     """The heads of DATA/heads/<split>, landmarks and all. Raises DataError."""
     try:
-        with open(heads / f"{split}.csv", newline="") as file:
+        with open(heads / f"{split}.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         names = [(f"{mark}_x", f"{mark}_y") for mark in ("left", "right", "nose")]
-        points = [tuple((float(row[x]), float(row[y])) for x, y in names) for row in rows]
+        points = [as_points((float(row[x]), float(row[y])) for x, y in names) for row in rows]
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{heads} has no usable {split}.csv ({error}).") from None
     whole = Crop.middle((SIDE, SIDE))
@@ -82,16 +82,16 @@ def read_photos(data: Path, split: str) -> list[Pose]:
     """The heads in the photos of a split of DATA/photos.csv, and a square of each photo without. Raises DataError."""
     labels = {photo.path: photo for photo in read_labels(data, split)}
     try:
-        with open(data / "photos.csv", newline="") as file:
+        with open(data / "photos.csv", encoding="utf-8", newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["split"] == split]
         marks = {data / "photos" / row["file"]: json.loads(row.get("landmarks") or "[]") for row in rows}
         poses = []
         for path, photo in labels.items():
             for box, mark in zip(photo.boxes, marks[path], strict=True):
-                points = tuple(map(tuple, mark["points"])) if mark["spread"] < TRUSTED else None
-                sure = 1 if points else 0 if mark["spread"] > ASIDE else None
-                square = Crop.from_landmarks(points) if points else Crop.around(box)
-                poses.append(Pose(path, "photo", square, points, sure))
+                seen = as_points(mark["points"]) if mark["spread"] < TRUSTED else None
+                sure = 1 if seen else 0 if mark["spread"] > ASIDE else None
+                square = Crop.from_landmarks(seen) if seen else Crop.around(box)
+                poses.append(Pose(path, "photo", square, seen, sure))
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(f"{data}/photos.csv has no usable landmarks ({error}).") from None
     for path, photo in labels.items():

@@ -20,13 +20,13 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 from tqdm import tqdm
 
-from model import DogFinder, PhotoError, WeightsError
+from model import DogFinder
 from model.files import write_whole
 from model.finder import WEIGHTS, load_trunk
 from model.landmarks import LandmarkMaps, Landmarks
 from model.pretrained import cpu_has_bfloat16, sha256
 
-from ..data.folder import DataError
+from ..command import one_sentence, unwritten
 from ..evaluation.evaluate import write_json
 from .agreement import Answer, answers_of, measure
 from .card import card, landmarks_table
@@ -130,7 +130,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--measure", action="store_true", help="train nothing, measure what --out holds")
     args = parser.parse_args(argv)
     command = "python -m training.train_landmarks " + " ".join(sys.argv[1:] if argv is None else argv)
-    try:
+    with one_sentence(unwritten("The landmarks")):
         facts = {}
         if not args.measure:
             facts = train(args) | {"command": command}
@@ -139,10 +139,6 @@ def main(argv: list[str] | None = None) -> None:
         print(landmarks_table(metrics))
         if not args.measure:
             note(args.out, metrics)
-    except (DataError, PhotoError, WeightsError) as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"The landmarks could not be written ({error}).")
 
 
 def train(args: argparse.Namespace) -> dict:
@@ -169,11 +165,12 @@ def train(args: argparse.Namespace) -> dict:
 
 def note(folder: Path, metrics: dict) -> None:
     """Puts the landmarks' numbers beside the finder's, into its metrics and its card."""
-    known = json.loads((folder / "metrics.json").read_text()) if (folder / "metrics.json").is_file() else {}
+    path = folder / "metrics.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     known["landmarks"] = metrics
-    write_json(known, folder / "metrics.json")
+    write_json(known, path)
     if "test" in known:  # the finder's own
-        known = json.loads((folder / "metrics.json").read_text())
+        known = json.loads(path.read_text(encoding="utf-8"))
         write_whole(folder / "README.md", card(known).encode())
 
 

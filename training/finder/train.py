@@ -27,7 +27,7 @@ from model.pretrained import cpu_has_bfloat16, sha256
 
 from ..command import one_sentence, unwritten
 from ..evaluation.evaluate import write_json
-from .card import MOST_REPORTED, NOT_DOGS, card, table
+from .card import MOST_REPORTED, NOT_DOGS, card, curve_table
 from .views import SIZE, VIEWS, Labelled, Views, make_views, read_labels
 
 BATCH, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 64, 2e-3, 0.05, 0.2
@@ -136,7 +136,7 @@ def curve(photos: list[Labelled], seen: list[list[Head]], thresholds: tuple[floa
     for threshold in thresholds:
         reported = [best(heads) >= threshold for heads in seen]
         right = [located(p, heads) for p, heads in zip(photos, seen)]
-        line = {"threshold": threshold}
+        line: dict[str, float | None] = {"threshold": threshold}
         for kind in ("dog", *NOT_DOGS):
             of_kind = [hit for hit, k in zip(reported, kinds) if k == kind]
             line[kind] = sum(of_kind) / len(of_kind) if of_kind else None
@@ -186,7 +186,7 @@ def main(argv: list[str] | None = None) -> None:
             facts = train(args) | {"command": command}
         finder = DogFinder(args.out)
         metrics = facts | {"sha256": sha256(args.out / "model.safetensors")} | measure(finder, args.data)
-        print(table(metrics))
+        print(curve_table(metrics))
         if not args.measure:
             metrics |= landmarks_of(args.out / "metrics.json")
             write_json(metrics, args.out / "metrics.json")
@@ -196,7 +196,7 @@ def main(argv: list[str] | None = None) -> None:
 def landmarks_of(path: Path) -> dict:
     """What training.train_landmarks has noted in a metrics.json; it stays there."""
     try:
-        return {"landmarks": json.loads(path.read_text())["landmarks"]}
+        return {"landmarks": json.loads(path.read_text(encoding="utf-8"))["landmarks"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

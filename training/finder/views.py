@@ -96,7 +96,8 @@ def view_of(photo: Image.Image, boxes: list[Box], behind: Image.Image, rng: rand
     matrix = (cos, sin, cx - cos * at[0] - sin * at[1], -sin, cos, cy + sin * at[0] - cos * at[1])
     canvas = _background(behind, rng) if rng.random() < 0.5 else Image.new("RGB", (SIZE, SIZE), GREY)
     shape = Image.new("L", small.size, 255)
-    seen, mask = (p.transform((SIZE, SIZE), Image.Transform.AFFINE, matrix, BILINEAR) for p in (small, shape))
+    how = (SIZE, SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+    seen, mask = (picture.transform(*how) for picture in (small, shape))
     canvas.paste(seen, mask=mask)
 
     heads = []
@@ -178,4 +179,5 @@ def make_views(photos: list[Labelled], counts: dict[str, int], trunk: EfficientN
         batch = trunk(x.to(dtype, memory_format=torch.channels_last))[2:]
         for store, computed in zip(features, batch):
             store[start : start + len(x)] = computed
-    return Views(*features, targets)
+    stride8, stride16, stride32 = features
+    return Views(stride8, stride16, stride32, targets)

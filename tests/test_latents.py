@@ -8,8 +8,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from model import Latents
-from model.latent import principal_directions
-from tests.support.tiny import some_latents
+from model.latents import principal_directions
+from tests.support.tiny import ROOT, some_latents
 
 
 def test_coordinates_and_back():
@@ -31,6 +31,23 @@ def test_the_same_seed_draws_the_same_dogs(prior):
     for n in (1, 3, 20):
         more = latents.sample(n, seed=7, prior=prior)
         torch.testing.assert_close(more[:6], z[:n], atol=1e-6, rtol=1e-6)  # dog i does not depend on n
+
+
+@pytest.mark.parametrize("preset", ["dogvae", "classic", "autoencoder"])
+def test_weights_of_before_draw_the_very_same_dogs(preset):
+    """Bit for bit what version 0.1 drew: its code, as it was, against today's."""
+    latents = Latents.load(ROOT / "weights" / preset / "latents.safetensors")
+    mixture = latents.priors["mixture"]
+    for n, temperature, seed in ((1, 1.0, 23), (6, 0.7, 7), (16, 1.3, 100), (2, 0.0, 0)):
+        generator = torch.Generator().manual_seed(seed)
+        rows = [(torch.randn(256, generator=generator), torch.rand((), generator=generator)) for _ in range(n)]
+        eps, u = (torch.stack(parts) for parts in zip(*rows))
+        assert torch.equal(latents.sample(n, temperature, seed, prior="normal"), temperature * eps)
+        wide = latents.sd.argsort(descending=True, stable=True)[: mixture.centres.shape[1]]
+        k = torch.bucketize(u, mixture.weights.cumsum(0)[:-1])
+        eps[:, wide] = mixture.centres[k] + torch.einsum("bij,bj->bi", mixture.factors[k], eps[:, wide])
+        before = latents.mean + (temperature * eps * latents.sd) @ latents.directions
+        assert torch.equal(latents.sample(n, temperature, seed, prior="mixture"), before)
 
 
 def test_sampling_leaves_the_global_random_state_alone():

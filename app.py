@@ -118,11 +118,15 @@ def theme() -> gr.themes.Base:
 def main() -> None:
     host, port = ADDRESS or surroundings.prepare()
     app = build_app()
-    if why := surroundings.blocked(host, port):  # taken while the weights were read
-        sys.exit(why)
-    app.launch(
-        server_name=host,
-        server_port=port,
+    options = launch_options()
+    try:
+        app.launch(server_name=host, server_port=port, **options)
+    except OSError:  # taken while the weights were read, or a machine too busy to answer itself
+        sys.exit(surroundings.blocked(host, port) or f"The page could not be served at {host}:{port}; start it again.")
+
+
+def launch_options() -> dict:
+    return dict(
         allowed_paths=[str(HERE / "assets")],
         max_file_size=f"{MAX_BYTES // 10**6}mb",
         ssr_mode=False,

@@ -1,5 +1,6 @@
 """A photo file, whatever people have, to a picture that is upright and in sRGB."""
 
+import contextlib
 import io
 import re
 import warnings
@@ -105,12 +106,15 @@ def _decode_what_there_is(data: bytes) -> tuple[Stored, bool]:
     except (PhotoError, Image.DecompressionBombError):
         raise
     except Exception as error:  # each reader has its own for a file that ends too early
-        first, second = (
-            _decode(torn.completed(data, junk), partial(torn.load_onto, junk=junk)) for junk in (False, True)
-        )
-        if torn.missing(first.colours, second.colours) > torn.MISSING:
+        found: list[Stored] = []
+        for number, filler in enumerate(torn.FILLERS):
+            with contextlib.suppress(Exception):
+                found.append(_decode(torn.completed(data, filler), partial(torn.load_onto, value=170 - 40 * number)))
+            if len(found) == 2:
+                break
+        if len(found) < 2 or torn.missing(found[0].colours, found[1].colours) > torn.MISSING:
             raise error
-        return first, False
+        return found[0], False
 
 
 # ---- Bytes to pixels

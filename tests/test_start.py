@@ -63,43 +63,32 @@ def broken_proxy():
 
 
 NOWHERE = "http://127.0.0.1:9"
-PROXIES = {
-    "nowhere": {"HTTP_PROXY": NOWHERE, "https_proxy": NOWHERE, "ALL_PROXY": NOWHERE, "NO_PROXY": "example.org"},
-    "502": {"http_proxy": "", "HTTP_PROXY": ""},  # its address is known only when the test runs
-    "socks": {"ALL_PROXY": "socks5://127.0.0.1:9", "http_proxy": "socks4://127.0.0.1:9", "HTTPS_PROXY": "socks5h://h:1"},
-    "nonsense": {"HTTP_PROXY": "http://[::1", "https_proxy": "what?", "all_proxy": "://", "NO_PROXY": "[::1],*.a, ,::"},
-}
 
 
-@pytest.mark.parametrize("kind", PROXIES)
-def test_loopback_never_goes_through_a_proxy(kind, broken_proxy):
-    env = PROXIES[kind] if kind != "502" else {"HTTP_PROXY": broken_proxy, "http_proxy": broken_proxy}
-    status, said = start("-c", STAND_IN, **env)
-    assert status == 0 and "served" in said, said
-    if kind in ("socks", "nonsense"):
-        assert "_PROXY is left out" in said
-
-
-@pytest.mark.parametrize("kind", ["TMPDIR/gradio is a file", "GRADIO_TEMP_DIR can't be made", "TMPDIR is not there"])
-def test_temporary_folders_of_others(kind, tmp_path):
+# Each start takes seconds, so each tries a proxy of some kind and a folder of some kind.
+@pytest.mark.parametrize("kind", ["nowhere", "502", "socks", "nonsense"])
+def test_proxies_and_temporary_folders(kind, broken_proxy, tmp_path):
     (tmp_path / "gradio").write_text("somebody else's", encoding="utf-8")
+    nothing = str(tmp_path / "gradio" / "mine")
     env = {
-        "TMPDIR/gradio is a file": {"TMPDIR": str(tmp_path)},
-        "GRADIO_TEMP_DIR can't be made": {"GRADIO_TEMP_DIR": str(tmp_path / "gradio" / "mine")},
-        "TMPDIR is not there": {"TMPDIR": str(tmp_path / "gradio"), "TEMP": "/nowhere", "TMP": "/nowhere"},
+        "nowhere": {"HTTP_PROXY": NOWHERE, "https_proxy": NOWHERE, "ALL_PROXY": NOWHERE, "TMPDIR": str(tmp_path)},
+        "502": {"HTTP_PROXY": broken_proxy, "NO_PROXY": "example.org", "GRADIO_TEMP_DIR": nothing},
+        "socks": {"ALL_PROXY": "socks5://h:9", "http_proxy": "socks4://h:9", "TMPDIR": nothing, "TEMP": nothing},
+        "nonsense": {"HTTP_PROXY": "http://[::1", "all_proxy": "://", "NO_PROXY": "[::1],*.a.b, ,::1/128"},
     }[kind]
     status, said = start("-c", STAND_IN, **env)
     assert status == 0 and "served" in said, said
-    assert not Path(said.split("served ")[1].strip().splitlines()[0]).exists(), "its own folder is left behind"
+    assert ("_PROXY is left out" in said) == (kind in ("socks", "nonsense")), said
+    assert not Path(said.split("served ")[1].splitlines()[0]).exists(), "its own folder is left behind"
 
 
-@pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", "7860.5", "７８６０", "1e4", "9" * 30])
+@pytest.mark.parametrize("port", ["abc", "0", "65536", "7860.5", "７８６０"])
 def test_a_port_that_is_none(port):
     status, said = start("app.py", PORT=port)
     assert status == 1 and said.count("\n") == 1 and "from 1 to 65535" in said
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_a_port_that_is_taken(host):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -109,7 +98,7 @@ def test_a_port_that_is_taken(host):
     assert status == 1 and said.count("\n") == 1 and f"Port {port} is taken" in said and "start with PORT=" in said
 
 
-@pytest.mark.parametrize("host", ["nowhere.invalid", "1.2.3.4", "x" * 300, "::ffff:zz"])
+@pytest.mark.parametrize("host", ["nowhere.invalid", "1.2.3.4", "x" * 300])
 def test_a_host_that_is_none(host):
     status, said = start("app.py", GRADIO_SERVER_NAME=host)
     assert status == 1 and said.count("\n") == 1 and "GRADIO_SERVER_NAME" in said
@@ -125,7 +114,7 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="NOT TESTED: this machine has no IPv6")
-@pytest.mark.parametrize("host", ["::1", "[::1]", "::"])
+@pytest.mark.parametrize("host", ["[::1]", "::"])
 def test_ipv6(host):
     status, said = start("-c", STAND_IN, GRADIO_SERVER_NAME=host, HTTP_PROXY=NOWHERE)
     assert status == 0 and "served" in said, said

@@ -30,6 +30,8 @@ def prepare() -> tuple[str, int]:
             with contextlib.suppress(ValueError):  # it is closed
                 stream.reconfigure(errors="replace")
     host, port = address()
+    for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):  # Gradio reads them once more, and not all that they say
+        os.environ.pop(name, None)
     tame_proxies(host)
     own_temporary_folder()
     return host, port

@@ -63,6 +63,7 @@ space: .venv/train
 
 finder: .venv/train
 	$(BIN)/python -m training.train_finder --data $(PHOTOS)
+	$(BIN)/python -m training.train_landmarks --data $(PHOTOS)
 
 bench: .venv/train
 	$(BIN)/python -m bench

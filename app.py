@@ -6,13 +6,17 @@ GRADIO_SERVER_PORT (default 7860); of the Hub's client: HF_TOKEN, HF_HOME, HF_EN
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import hub
+from ui import surroundings
 
 # How long torch's threads wait for each other before they sleep (libgomp): about as long as a layer takes. By default
 # it is many times that, for which they keep a core from everyone else, such as the visitor's browser.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+
+ADDRESS = surroundings.prepare() if __name__ == "__main__" else None  # before anything that takes seconds
 
 WEIGHTS = os.environ.get("WEIGHTS", "")
 ASKED = hub.look_up(WEIGHTS)  # the Hub has the time to answer that it takes to import torch and gradio
@@ -111,9 +115,13 @@ def theme() -> gr.themes.Base:
 
 
 def main() -> None:
-    build_app().launch(
-        server_name=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
-        server_port=int(os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or 7860),
+    host, port = ADDRESS or surroundings.prepare()
+    app = build_app()
+    if why := surroundings.blocked(host, port):  # taken while the weights were read
+        sys.exit(why)
+    app.launch(
+        server_name=host,
+        server_port=port,
         allowed_paths=[str(HERE / "assets")],
         max_file_size="25mb",
         ssr_mode=False,

@@ -131,12 +131,12 @@ def ask(repo: str, revision: str) -> Found:
         raise HubError(f"{repo} holds a pickle, which could run anything when read; DogVAE reads safetensors only.")
     if "config.json" not in there or "model.safetensors" not in there:
         raise HubError(f"{repo} is not a DogVAE: it has no config.json beside a model.safetensors.")
-    return Found(info.sha, {file: there[file] for file in FILES if file in there})
+    return Found(str(info.sha), {file: there[file] for file in FILES if file in there})
 
 
 def hashes(info: ModelInfo) -> dict[str, str]:
     """Of each file of a repository: its sha256, or git's hash of a small one."""
-    return {s.rfilename: s.lfs.sha256 if s.lfs else s.blob_id for s in info.siblings or []}
+    return {s.rfilename: s.lfs.sha256 if s.lfs else str(s.blob_id) for s in info.siblings or []}
 
 
 def _download(repo: str, revision: str, found: Found) -> Path:
@@ -168,7 +168,8 @@ def _download_file(repo: str, file: str, revision: str, commit: str) -> Path:
 def cached(repo: str, revision: str) -> Path | None:
     """The folder of a revision that was fetched before."""
     found = [try_to_load_from_cache(repo, file, revision=revision) for file in ("config.json", "model.safetensors")]
-    return Path(found[0]).parent if all(isinstance(path, str) for path in found) else None
+    there = [Path(path).parent for path in found if isinstance(path, str)]
+    return there[0] if len(there) == len(found) else None
 
 
 def sound(folder: Path) -> bool:

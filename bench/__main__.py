@@ -56,13 +56,13 @@ def matmul_peak(dtype: torch.dtype) -> float:
 
 def latency(call, times: int) -> dict:
     """Milliseconds of a call: median and 95th percentile, after a warm-up."""
-    milliseconds = []
-    for i in range(times + 10):
+    milliseconds, warm = [], min(10, times)
+    for i in range(times + warm):
         synchronize()
         began = time.perf_counter()
         call()
         synchronize()
-        if i >= 10:
+        if i >= warm:
             milliseconds.append((time.perf_counter() - began) * 1e3)
     return {"median_ms": statistics.median(milliseconds), "p95_ms": statistics.quantiles(milliseconds, n=20)[-1]}
 
@@ -170,23 +170,25 @@ def resident_megabytes(folders: list[Path]) -> float:
     return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
-def bench(times: int, seconds: float) -> dict:
+def bench(presets: list[str], times: int, seconds: float) -> dict:
     """Everything that --json holds."""
     result: dict = {"machine": machine()}
     peaks = {str(d).removeprefix("torch."): matmul_peak(d) for d in (torch.float32, torch.bfloat16)}
     result |= {"matmul_peak_gflops": peaks, "inference": {}, "training": {}}
     with tempfile.TemporaryDirectory() as fresh:
         folders = []
-        for preset, config in PRESETS.items():
+        for preset in presets:
             folder, origin = ROOT / "weights" / preset, f"weights/{preset}"
             if not (folder / "model.safetensors").is_file():
                 folder, origin = Path(fresh) / preset, "freshly initialised"
-                save(DogVAE(config), folder)
+                save(DogVAE(PRESETS[preset]), folder)
             folders.append(folder)
             result["inference"][preset] = inference(folder, origin, times)
-        result["resident_mb"] = {"dogvae": resident_megabytes(folders[:1]), "all presets": resident_megabytes(folders)}
+        result["resident_mb"] = {presets[0]: resident_megabytes(folders[:1])}
+        if len(presets) > 1:
+            result["resident_mb"] |= {"all presets": resident_megabytes(folders)}
     result["photos"] = photos(times)
-    for preset in TRAINED:
+    for preset in [preset for preset in presets if preset in TRAINED]:
         result["training"][preset] = training(preset, seconds, peaks["bfloat16"])
     return result
 
@@ -237,13 +239,14 @@ def training_table(measured: dict) -> list[str]:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
+    parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=list(PRESETS), help="default: all")
     parser.add_argument("--times", type=int, default=50, help="calls that each latency is the median of (default 50)")
     parser.add_argument("--seconds", type=float, default=15, help="of training steps for each preset (default 15)")
     args = parser.parse_args(argv)
     if args.times < 2:
         parser.error("--times is at least 2.")
     with one_sentence(unwritten("The numbers")):
-        result = bench(args.times, args.seconds)
+        result = bench(args.presets, args.times, args.seconds)
         print(report(result))
         if args.json:
             args.json.parent.mkdir(parents=True, exist_ok=True)

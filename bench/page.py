@@ -166,6 +166,7 @@ def first_load(browser, url: str) -> dict:
     own = [c["props"] for c in config["components"] if c["props"].get("elem_id") in ("pad", "lesson")]
     keys = ("html_template", "css_template", "js_on_load", "value")
     text = "".join(p[k] if isinstance(p[k], str) else json.dumps(p[k]) for p in own for k in keys).encode()
+    text += b"".join(path.read_bytes() for path in sorted((ROOT / "ui" / "web").glob("*.js")))
     return {
         "usable_seconds": seconds,
         "document_kb": document / 1e3,

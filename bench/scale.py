@@ -28,6 +28,7 @@ from hub import sha256
 from model.files import write_whole
 
 from .support.hub import Loopback
+from .support.machine import cores_here
 from .support.servers import ROOT, free_port, serving
 
 QUIET = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
@@ -112,13 +113,13 @@ def bench_hub(args) -> dict:
 
 def bench_processes(args) -> dict:
     """Images a second of one process with all cores, and of two that share them, at the same batch."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cores_here()
     rates = []
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pictures").mkdir()
         for i in range(32):
             Image.effect_noise((128, 128), 80).convert("RGB").save(f"{folder}/pictures/{i}.png")
-        (Path(folder) / "steps.py").write_text(STEPS)
+        (Path(folder) / "steps.py").write_text(STEPS, encoding="utf-8")
         for count in (1, 2):
             torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", count]
             env = {"ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(ROOT)}
@@ -193,7 +194,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f"There is no part {', '.join(sorted(unknown))}.")
-    result = {"load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
+    result: dict = {"load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
     for name in args.parts or PARTS:
         result[name] = PARTS[name](args)
         print(name, json.dumps(result[name], indent=2), sep=": ", flush=True)

@@ -1,5 +1,6 @@
 """DogVAE at inference: `from model import load`."""
 
+from .crop import Crop
 from .finder import DogFinder, Head, NoDogError
 from .latents import Latents
 from .photos import PhotoError, open_photo
@@ -11,6 +12,7 @@ __all__ = [
     "__version__",
     "PRESETS",
     "Config",
+    "Crop",
     "DogFinder",
     "DogVAE",
     "Head",

@@ -6,7 +6,7 @@ head is, three say where exactly and how large (CenterNet: Zhou et al. 2019, arX
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torchvision.ops import nms
 from torchvision.transforms.v2 import functional as TF
 
+from .crop import Box, Crop, Size
+from .landmarks import Landmarks, Points
 from .photos import PhotoError
 from .pixels import from_pixels
 from .pretrained import WeightsError, cpu_has_bfloat16
@@ -27,13 +29,11 @@ from .trunk import LITE0, LITE0_CHANNELS, EfficientNetLite
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 TRUNK = "encoder.trunk."  # where weights/dogvae/model.safetensors keeps it
 STRIDE = 16  # pixels of the network's view that a cell of its maps stands for
-MARGIN = 1.4  # side of the crop / side of the head, as the training set was cut
 CLOSE = 2.5  # side of the region of the second look / side of the head: about a third of the view is head
 MOST_HEADS = 6
 GREY = (127, 127, 127)  # round a view; the trunk sees it as zero
-
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of the photo
-
+SURE = 0.5  # from here on a head is framed by its eyes and nose
+NO_DOG = "No dog's head was found in the photo; crop it to the head, or try another photo."
 
 class NoDogError(PhotoError):
     """No head of a dog was found in the photo; its text is one plain sentence for the visitor."""
@@ -41,10 +41,16 @@ class NoDogError(PhotoError):
 
 @dataclass(frozen=True)
 class Head:
-    """A dog's head: a square, which may reach a little out of the photo, and how sure the finder is, 0..1."""
+    """A dog's head: a square, which may reach a little out of the photo, and how sure the finder is, 0..1.
+
+    landmarks: the eye on the picture's left, the one on its right and the nose, in pixels of the photo; sure: how
+    sure those are, 0..1. A head in profile, or with hair over its eyes, has landmarks as well: unsure ones.
+    """
 
     box: Box
     score: float
+    landmarks: Points | None = None
+    sure: float = 0.0
 
 
 class HeadMaps(nn.Module):
@@ -61,6 +67,7 @@ class HeadMaps(nn.Module):
         self.coarse = nn.Conv2d(stride32, width, 1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         self.out = nn.Conv2d(width, 4, 1)
+        assert self.out.bias is not None
         nn.init.constant_(self.out.bias[:1], -4.0)  # heads are rare; so are gradients that say otherwise
 
     def forward(self, stride8: Tensor, stride16: Tensor, stride32: Tensor) -> Tensor:
@@ -72,11 +79,17 @@ class HeadMaps(nn.Module):
 class DogFinder:
     """Finds dogs' heads. It has its own weights, so it does not matter which VAE is loaded.
 
-    folder holds config.json and model.safetensors (by training.train_finder). The trunk is stored once, in
-    `trunk`, the weights of the embedded VAE. Raises WeightsError with one plain sentence.
+    folder holds config.json and model.safetensors (by training.train_finder); landmarks is the folder of what finds
+    eyes and noses (by training.train_landmarks). The trunk, which both read, is stored once, in `trunk`, the weights
+    of the embedded VAE. Raises WeightsError with one plain sentence.
     """
 
-    def __init__(self, folder: str | Path = WEIGHTS / "finder", trunk: str | Path = WEIGHTS / "dogvae"):
+    def __init__(
+        self,
+        folder: str | Path = WEIGHTS / "finder",
+        trunk: str | Path = WEIGHTS / "dogvae",
+        landmarks: str | Path = WEIGHTS / "finder",
+    ):
         config = _read_config(Path(folder) / "config.json")
         self.size, self.threshold = config["size"], config["threshold"]
         self.trunk = load_trunk(Path(trunk) / "model.safetensors")
@@ -89,9 +102,21 @@ class DogFinder:
         self.dtype = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
         for network in (self.trunk, self.maps):
             network.to(self.dtype, memory_format=torch.channels_last)
+        self.landmarks = Landmarks(Path(landmarks), self.trunk)
 
     def find(self, photo: Image.Image, threshold: float | None = None) -> list[Head]:
-        """The heads in a PIL RGB photo, best first, at most 6; none below the threshold (0..1).
+        """The heads in a PIL RGB photo with their landmarks, best first, at most 6; none below the threshold (0..1)."""
+        heads = [h for h in self.find_boxes(photo, threshold) if Crop.around(h.box).lies_in(photo.size)]
+        faces = self.landmarks.find(photo, [Crop.around(head.box) for head in heads])
+        return [replace(head, landmarks=face.points, sure=face.sure) for head, face in zip(heads, faces)]
+
+    def head_in(self, photo: Image.Image, box: Box) -> Head:
+        """The head in a box that somebody drew round it. Raises PhotoError for a box outside the photo."""
+        [face] = self.landmarks.find(photo, [Crop.around(box)])
+        return Head(box, 1.0, face.points, face.sure)
+
+    def find_boxes(self, photo: Image.Image, threshold: float | None = None) -> list[Head]:
+        """As `find`, without the landmarks.
 
         It looks twice: at the whole photo, then closely at each place where a head might be. A score is the
         geometric mean of what both looks say.
@@ -116,30 +141,41 @@ class DogFinder:
         features = self.trunk(x.to(self.dtype, memory_format=torch.channels_last))
         return self.maps(*features[2:]).float()
 
-    def crop(self, photo: Image.Image, head: Head | None = None) -> Image.Image:
-        """The square round a head (the best, if none is given) as the training set was cut.
+    def frame(self, photo: Image.Image, head: Head | None = None, frame: str = "eyes") -> Crop:
+        """The square of a head (the best, if none is given) as weights have learned it that know this frame.
 
-        Raises NoDogError where no head is given and none is found.
+        "eyes": upright by eyes and nose where they are sure, else round the box at the same zoom. "box": with more
+        room, as the weights of version 0.1. Raises NoDogError where no head is given and none is found.
         """
         if head is None:
             heads = self.find(photo)
             if not heads:
-                raise NoDogError("No dog's head was found in the photo; crop it to the head, or try another photo.")
+                raise NoDogError(NO_DOG)
             head = heads[0]
-        return photo.crop(crop_box(photo.size, head.box))
+        return frame_of(head, photo.size, frame)
+
+    def crop(self, photo: Image.Image, head: Head | None = None) -> Image.Image:
+        """The picture in that square, 256 x 256 pixels, as in the training set. Raises NoDogError."""
+        return self.frame(photo, head).cut(photo, 256)
 
 
-def crop_box(size: tuple[int, int], box: Box) -> tuple[int, int, int, int]:
-    """The square of 1.4 times a box about its centre, moved to stay inside a photo of this size; whole pixels.
+def frame_of(head: Head, size: Size, frame: str = "eyes") -> Crop:
+    """As `DogFinder.frame`, of a head in a photo of this size."""
+    if frame == "box":
+        return Crop.loose(head.box, size)
+    if head.landmarks and by_eyes(head, size):
+        return Crop.from_landmarks(head.landmarks)
+    return Crop.around(head.box)
 
-    Of a box that is no square, the longer side counts. Larger than the photo, it becomes the largest square.
-    """
-    x0, y0, x1, y1 = box
-    side = max(1, min(round(MARGIN * max(x1 - x0, y1 - y0)), *size))
-    left, top = (
-        min(max(round((low + high - side) / 2), 0), whole - side) for low, high, whole in zip((x0, y0), (x1, y1), size)
-    )
-    return left, top, left + side, top + side
+
+def by_eyes(head: Head, size: Size) -> bool:
+    """Whether a head's landmarks are sure enough to frame it by, and make a frame that lies in a photo of this size."""
+    if head.landmarks is None or head.sure < SURE:
+        return False
+    try:
+        return Crop.from_landmarks(head.landmarks).lies_in(size)
+    except PhotoError:
+        return False
 
 
 def letterbox(size: tuple[int, int], longer: int) -> tuple[Box, tuple[int, int]]:
@@ -148,9 +184,9 @@ def letterbox(size: tuple[int, int], longer: int) -> tuple[Box, tuple[int, int]]
     The view's sides are multiples of 32, no more of them than the photo needs: less to look at.
     """
     scale = longer / max(size)
-    view = tuple(max(32, math.ceil(side * scale / 32 - 1e-6) * 32) for side in size)
-    (x0, x1), (y0, y1) = (((w - v / scale) / 2, (w + v / scale) / 2) for w, v in zip(size, view))
-    return (x0, y0, x1, y1), view
+    width, height = (max(32, math.ceil(side * scale / 32 - 1e-6) * 32) for side in size)
+    (x0, x1), (y0, y1) = (((w - v / scale) / 2, (w + v / scale) / 2) for w, v in zip(size, (width, height)))
+    return (x0, y0, x1, y1), (width, height)
 
 
 def see(photo: Image.Image, region: Box, size: tuple[int, int]) -> Image.Image:
@@ -222,7 +258,7 @@ def load_trunk(path: Path) -> EfficientNetLite:
 
 def _read_config(path: Path) -> dict:
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         width, size, threshold = config["width"], config["size"], config["threshold"]
         if config["format"] == 1 and 8 <= width <= 256 and 64 <= size <= 1024 and 0 < threshold < 1:
             return config

@@ -41,6 +41,7 @@ class PackedBlock(nn.Module):
 
     def __init__(self, block: ResidualBlock):
         super().__init__()
+        assert block.film is not None  # as in every block of a decoder
         self.norm, self.film = block.norm, block.film
         self.conv1, self.conv2 = PackedConv(block.conv1), PackedConv(block.conv2)
 

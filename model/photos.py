@@ -4,6 +4,8 @@ import io
 import re
 import warnings
 from collections.abc import Callable
+from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,11 +26,15 @@ pillow_heif.register_heif_opener()
 
 # No others: Pillow knows forty formats, among them programs (EPS) and the data of telescopes and weather stations.
 FORMATS = ("PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP")  # and JPEG and TIFF, which have ways of their own
+SUFFIXES = {end for end, name in Image.registered_extensions().items() if name in (*FORMATS, "JPEG", "MPO", "TIFF")}
+MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a|BM....\0\0\0\0|....ftyp(hei|hev|avi|mif1|msf1)", re.DOTALL
+)
 IN_WORDS = "a JPEG, PNG, WebP, AVIF, HEIC, GIF or TIFF photo"
 MAX_BYTES = 25_000_000
 MAX_JPEG_PIXELS = 120_000_000  # a 108-megapixel phone photo passes: a JPEG is decoded at an eighth of its size
 MAX_PIXELS = 50_000_000  # of others, and of progressive JPEGs, which are unpacked whole before they are made smaller
-MAX_WEBP_PIXELS = 25_000_000  # Pillow's reader of those that move holds a picture four times over
+MAX_HEAVY_PIXELS = 25_000_000  # of WebP, and of PNG in 16-bit colour, whose readers hold a picture more than once
 MAX_SCANS = 100  # of a progressive JPEG; cameras write about ten, and each is a pass over the whole picture
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # of a JPEG: not a byte of a scan, not a restart within one
 SCAN, END = 0xDA, 0xD9
@@ -77,6 +83,11 @@ def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
         raise PhotoError(f"The file could not be read as a picture; please choose {IN_WORDS}.") from None
 
 
+def looks_like_photo(start: bytes) -> bool:
+    """Whether a file that begins so is of a format that `open_photo` reads."""
+    return is_tiff(start) or MAGIC.match(start) is not None
+
+
 def _read(source: str | Path | BinaryIO) -> bytes:
     try:
         if isinstance(source, str | Path):
@@ -88,13 +99,14 @@ def _read(source: str | Path | BinaryIO) -> bytes:
 
 
 def _decode_what_there_is(data: bytes) -> tuple[Stored, bool]:
-    """The picture, and whether the file is whole. Raises OSError or the like where too much is missing."""
+    """The picture, and whether the file is whole. Raises what its reader raises where too much is missing."""
     try:
-        return _decode(data, Image.Image.load), True
-    except (OSError, EOFError, SyntaxError, RuntimeError) as error:
+        return _decode(data, methodcaller("load")), True
+    except (PhotoError, Image.DecompressionBombError):
+        raise
+    except Exception as error:  # each reader has its own for a file that ends too early
         first, second = (
-            _decode(torn.completed(data, junk), lambda photo, junk=junk: torn.load_onto(photo, junk))
-            for junk in (False, True)
+            _decode(torn.completed(data, junk), partial(torn.load_onto, junk=junk)) for junk in (False, True)
         )
         if torn.missing(first.colours, second.colours) > torn.MISSING:
             raise error
@@ -113,7 +125,7 @@ def _decode(data: bytes, load: Callable[[Image.Image], object]) -> Stored:
     profile = photo.info.get("icc_profile")
     if is_png16(photo):
         colours, alpha = read_png16(photo, data, load)
-    elif photo.format == "WEBP" and not photo.is_animated:
+    elif photo.format == "WEBP" and not getattr(photo, "is_animated", False):
         colours, alpha = _split(_still_webp(data))
     else:
         photo.draft("RGB", (1024, 1024))  # a JPEG is decoded at 1/2 to 1/8: all that a crop can use
@@ -139,7 +151,8 @@ def _refuse_bombs(photo: Image.Image, data: bytes) -> None:
     """Few bytes can claim many pixels, or many passes over them: looked for before anything is decoded."""
     jpeg = photo.format == "JPEG"
     at_once = jpeg and not photo.info.get("progressive")
-    most = MAX_JPEG_PIXELS if at_once else MAX_WEBP_PIXELS if photo.format == "WEBP" else MAX_PIXELS
+    heavy = photo.format == "WEBP" or (is_png16(photo) and "RGB" in str(photo.tile))
+    most = MAX_JPEG_PIXELS if at_once else MAX_HEAVY_PIXELS if heavy else MAX_PIXELS
     if photo.width * photo.height > most:
         raise PhotoError(f"The picture has {photo.width} x {photo.height} pixels; please choose a smaller one.")
     if jpeg and scans(data) > MAX_SCANS:
@@ -228,7 +241,7 @@ def _in_srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
                 colours = colours.convert(meant)
             if meant == colours.mode:
                 srgb = ImageCms.createProfile("sRGB")
-                return ImageCms.profileToProfile(colours, source, srgb, outputMode="RGB")
+                return ImageCms.profileToProfile(colours, source, srgb, outputMode="RGB") or colours
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a broken profile: the colours as they stand are the best guess
     return colours.convert("RGB")

@@ -34,9 +34,9 @@ def load(name: str | Path, device: str = "auto", asked: Future | None = None, la
     vae = read(name, asked).eval().requires_grad_(False)
     if latents and vae.latents is None:
         raise WeightsError(f"{name} has no latents.safetensors; run python -m training.fit --weights {name}.")
-    device = _auto_device() if device == "auto" else torch.device(device)
-    dtype = torch.bfloat16 if device.type == "cpu" and cpu_has_bfloat16() else torch.float32
-    return vae.to(device, dtype, memory_format=torch.channels_last)
+    target = _auto_device() if device == "auto" else torch.device(device)
+    dtype = torch.bfloat16 if target.type == "cpu" and cpu_has_bfloat16() else torch.float32
+    return vae.to(target, dtype, memory_format=torch.channels_last)
 
 
 def read(name: str | Path, asked: Future | None = None) -> DogVAE:
@@ -94,7 +94,7 @@ def _auto_device() -> torch.device:
 
 def _read_config(path: Path) -> Config:
     try:
-        return Config.from_json(json.loads(path.read_text()))
+        return Config.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise WeightsError(f"{path.parent} has no config.json, so it is not a folder of DogVAE weights.") from None
     except (OSError, json.JSONDecodeError, UnicodeDecodeError):

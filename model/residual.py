@@ -69,9 +69,9 @@ class TrunkEncoder(nn.Module):
 
 
 def shrink(x: Tensor, size: int) -> Tensor:
-    """Pictures [B, 3, S, S] -> [B, 3, size, size] by averaging, S a multiple of size."""
+    """Pictures [B, 3, S, S] -> [B, 3, size, size] by averaging, S a multiple of size; smaller ones stay as they are."""
     factor = x.shape[-1] // size
-    return x if factor == 1 else F.avg_pool2d(x, factor)
+    return F.avg_pool2d(x, factor) if factor > 1 else x
 
 
 class ResidualDecoder(nn.Module):
@@ -106,7 +106,7 @@ class ResidualDecoder(nn.Module):
         half, h = None, self.stem(z).unflatten(1, (-1, self.side, self.side))
         h = h.contiguous(memory_format=torch.channels_last)
         for i, level in enumerate(self.blocks):
-            for block in level:
+            for block in level.children():
                 h = block(h, z)
             if self.to_half is not None and i == len(self.grow) - 1:
                 half = F.pixel_shuffle(self.to_half(F.silu(h)), 2)

@@ -4,11 +4,13 @@ Kingma & Welling 2013, arXiv:1312.6114. One class for all presets; `Config` says
 """
 
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .classic import ClassicDecoder, ClassicEncoder
+from .crop import FRAMES
 from .latents import Latents
 from .nearer import STEPS, nearer_steps
 from .residual import ResidualDecoder, TrunkEncoder
@@ -31,12 +33,15 @@ class Config:
     decoder_widths: tuple[int, ...] = (320, 384, 256, 96, 48, 32)  # channels at 4, 8 .. 128 px of a picture of 256
     decoder_blocks: tuple[int, ...] = (1, 1, 2, 2, 1, 0)
     draws_half: bool = True  # the decoder can stop at a picture of half the size
+    frame: str = "eyes"  # how the pictures that it learned were cut out of photos (model/crop.py): "eyes" or "box"
     format: int = FORMAT
     version: str = field(default=VERSION, compare=False)  # of the code that trained it; for people to read
 
     def __post_init__(self):
         if self.network not in ("residual", "classic"):
             raise ValueError(f"The network {self.network!r} is unknown; use 'residual' or 'classic'.")
+        if self.frame not in FRAMES:
+            raise ValueError(f"The frame {self.frame!r} is unknown; use 'eyes' or 'box'.")
         if self.network == "classic" and self.image_size != 127:
             raise ValueError("The classic network works on pictures of 127 pixels only.")
         widths = (self.encoder_width, *self.decoder_widths)
@@ -76,9 +81,11 @@ class Config:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"The config has unknown entries: {', '.join(unknown)}.")
-        values = {"encoder_size": values.get("image_size"), "draws_half": False} | values  # before 0.2
+        old = {"encoder_size": values.get("image_size"), "draws_half": False, "frame": "box"}  # what 0.1 made
+        values = old | values
         values = {"version": "0.0"} | values  # before it was noted
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        entries: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**entries)
 
 
 PRESETS = {
@@ -95,6 +102,8 @@ class DogVAE(nn.Module):
         super().__init__()
         self.config = config
         outputs = config.latent_dim * (2 if config.variational else 1)
+        self.encoder: ClassicEncoder | TrunkEncoder
+        self.decoder: ClassicDecoder | ResidualDecoder
         if config.network == "classic":
             self.encoder = ClassicEncoder(config.latent_dim, outputs)
             self.decoder = ClassicDecoder(config.latent_dim)
@@ -103,7 +112,8 @@ class DogVAE(nn.Module):
             self.decoder = ResidualDecoder(
                 config.image_size, config.latent_dim, config.decoder_widths, config.decoder_blocks, config.draws_half
             )
-        self.latents: Latents | None = None  # filled by load() and by training.fit
+        # None only until they are fitted: whatever `load` returns has them.
+        self.latents: Latents = None  # type: ignore[assignment]
         self.source = "freshly initialised"
         self.weights_id = "0" * 12  # first 12 hex digits of the sha256 of model.safetensors
 
@@ -129,7 +139,11 @@ class DogVAE(nn.Module):
         eps [B, latent_dim]: the noise of the draw z = mu + sigma * eps, through which gradients pass.
         features: the trunk's features of x, where the loss has computed them already.
         """
-        outputs = self.encoder(x) if features is None else self.encoder.from_features(features)
+        if features is None:
+            outputs = self.encoder(x)
+        else:
+            assert isinstance(self.encoder, TrunkEncoder)
+            outputs = self.encoder.from_features(features)
         mu, logvar = self.split(outputs.float())
         z = reparametrize(mu, logvar, eps)
         half, x_hat = self.decoder.both(z)

@@ -130,6 +130,8 @@ def test_what_is_an_enlargement_is_known_by_the_table_beside_the_folder_or_by_th
     (tmp_path / "train.csv").write_text("file,side\ndog000.jpg,12\ndog001.png,90\n", encoding="utf-8")
     pictures = load_pictures(tmp_path / "train", 32)
     assert pictures.side.tolist() == [12, 90, 64, 20] and pictures.sharp.tolist() == [False, True, True, False]
+    (tmp_path / "heads.csv").write_text("photo,crop,side\na,dog001.png,11.5\nb,,300\n", encoding="utf-8")
+    assert load_pictures(tmp_path / "train", 32).side.tolist() == [64, 11, 64, 20], "as training.prepare writes it"
     both = pictures.with_more(Pictures(pictures.pixels[:1], [], torch.tensor([99])))
     assert len(both) == 5 and both.sharp.tolist() == [False, True, True, False, True]
     assert torch.equal(both.first(4).pixels, pictures.pixels)

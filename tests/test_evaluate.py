@@ -1,16 +1,17 @@
-"""What evaluation and the benchmark measure, on drawn dogs and tiny networks; the anchors on real photos."""
+"""What evaluation measures, on drawn dogs and tiny networks, and the benchmark; the anchors on real photos."""
 
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from bench import __main__ as bench
 from model.pretrained import save, sha256
-from tests.support.tiny import TINY, TINY_PRESETS, draw_folder, some_latents, tiny_vae
+from tests.support.tiny import ROOT, TINY, TINY_PRESETS, draw_folder, some_latents, tiny_vae
 from training.data.folder import load_splits
 from training.evaluation import evaluate, measures
 from training.evaluation.measures import Reference, kernel_distance, laplacian_variance
@@ -116,7 +117,7 @@ def test_kernel_distance_is_that_of_torchmetrics():
 def test_anchors_on_real_photos(heads, tmp_path):
     for name in ("train", "val"):
         (tmp_path / name).mkdir()
-        for photo in sorted((heads / name).glob("*.jpg"))[::7][:48]:
+        for photo in sorted((heads / name).iterdir())[::7][:48]:
             (tmp_path / name / photo.name).symlink_to(photo)
     anchors = Reference(*load_splits(tmp_path, evaluate.SIZE)).anchors(48)
     kid = {name: anchor["samples"]["kid_x1e3"] for name, anchor in anchors.items()}
@@ -214,23 +215,16 @@ def test_bad_input_gets_one_sentence(what, says, data, tmp_path):
     assert not out.exists()
 
 
-def test_bench_measures_everything(tmp_path, monkeypatch, capsys, in_process):
-    monkeypatch.setattr(bench, "PRESETS", {"tiny": TINY})
-    monkeypatch.setattr(bench, "TRAINED", ("tiny",))
-    monkeypatch.setattr(bench, "matmul_peak", lambda dtype: 100.0)
-    monkeypatch.setattr(bench, "resident_megabytes", lambda folders: 500.0)
-    bench.main(["--times", "3", "--seconds", "0", "--json", str(tmp_path / "bench.json")])
+def test_bench_measures_everything(tmp_path):
+    command = "-m bench --presets classic --times 2 --seconds 0 --json".split()
+    done = subprocess.run(
+        [sys.executable, *command, tmp_path / "bench.json"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     result = json.loads((tmp_path / "bench.json").read_text())
-    speed = result["inference"]["tiny"]
-    assert speed["weights"] == "freshly initialised"
+    speed, step, peaks = result["inference"]["classic"], result["training"]["classic"], result["matmul_peak_gflops"]
     assert 0 < speed["decode"]["median_ms"] <= speed["decode"]["p95_ms"]
-    step = result["training"]["tiny"]
     assert step["images_per_second"] > 0 and step["gflop_per_image"] > 3 * speed["decode_gflop"] > 0
-    assert step["share_of_bf16_peak"] == pytest.approx(step["gflop_per_second"] / 100)
+    assert step["share_of_bf16_peak"] == pytest.approx(step["gflop_per_second"] / peaks["bfloat16"])
     assert 0 < (result["photos"]["peak_mb_above_idle"] or 1) < 250
-    printed = capsys.readouterr().out
-    assert "| tiny | freshly initialised |" in printed and f"torch {torch.__version__}" in printed
-
-
-def test_bench_measures_memory(tmp_path):
-    assert 100 < bench.resident_megabytes([weights(tmp_path)]) < 3000
+    assert 100 < result["resident_mb"]["classic"] < 3000
+    assert "| classic | weights/classic |" in done.stdout and f"torch {torch.__version__}" in done.stdout

@@ -319,10 +319,15 @@ def test_a_link_brings_the_very_dog_to_another_computer(pad, browser, server):
 
 
 def test_the_page_is_small(server):
-    """What a visitor downloads of ours: the document, in which the pad, the lesson and the first dog are."""
-    with httpx.stream("GET", server.url, headers={"Accept-Encoding": "gzip"}) as answer:
-        assert answer.headers["content-encoding"] == "gzip"
-        assert sum(len(chunk) for chunk in answer.iter_raw()) < 60_000
+    """What a visitor downloads of ours: the document, with the pad, the lesson and the first dog in it, and scripts."""
+
+    def compressed(path: str) -> int:
+        with httpx.stream("GET", f"{server.url}/{path}", headers={"Accept-Encoding": "gzip"}) as answer:
+            assert answer.headers["content-encoding"] == "gzip"
+            return sum(len(chunk) for chunk in answer.iter_raw())
+
+    scripts = set(re.findall(r"web/\w+/\w+\.js", httpx.get(server.url).text))
+    assert len(scripts) > 10 and sum(map(compressed, ["", *scripts])) < 60_000
 
 
 def test_axe_finds_nothing(pad):

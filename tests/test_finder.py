@@ -1,6 +1,7 @@
 """The finder of dogs' heads: its geometry, what its training is made of, and how well the landed one does."""
 
 import json
+import math
 import random
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from model import DogFinder, Head, NoDogError, PhotoError, WeightsError, open_photo
-from model.finder import MARGIN, WEIGHTS, HeadMaps, crop_box, decode, letterbox, see
+from model import Crop, DogFinder, Head, NoDogError, PhotoError, WeightsError, open_photo
+from model.finder import WEIGHTS, HeadMaps, decode, letterbox, see
 from model.pretrained import sha256
 from tests.support.tiny import ROOT, draw_dog
 from training.finder import train as train_finder
@@ -43,7 +44,7 @@ def test_it_finds_the_head_and_cuts_it_out(finder, dog):
     assert x1 - x0 == pytest.approx(y1 - y0)
     crop = finder.crop(dog)
     assert crop.tobytes() == finder.crop(dog, heads[0]).tobytes()
-    assert crop.width == crop.height == pytest.approx(MARGIN * (x1 - x0), abs=1)
+    assert crop.size == (256, 256)
 
 
 def test_it_finds_the_same_head_in_a_larger_photo(finder, dog):
@@ -65,21 +66,26 @@ def test_scores_fall_and_respect_the_threshold(finder, dog):
     assert len(heads) == 2
     assert [h.score for h in heads] == sorted((h.score for h in heads), reverse=True)
     assert finder.find(two, heads[0].score + 0.01) == []
-    assert len(finder.find(two, 0.02)) >= 2
+    assert len(finder.find_boxes(two, 0.02)) >= 2
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 3000), st.integers(1, 3000), st.tuples(*[st.floats(-4000, 4000)] * 4))
-def test_a_crop_is_a_square_in_the_photo(width, height, corners):
-    a, b, c, d = corners
-    x0, y0, x1, y1 = crop_box((width, height), (min(a, c), min(b, d), max(a, c), max(b, d)))
-    assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height and x1 - x0 == y1 - y0
+FACE = ((300.0, 200.0), (380.0, 210.0), (335.0, 260.0))
 
 
-def test_a_crop_as_the_training_set_was_made():
-    assert crop_box((640, 480), (200, 150, 300, 250)) == (180, 130, 320, 270)
-    assert crop_box((640, 480), (-10, 400, 90, 500)) == (0, 340, 140, 480), "moved inside, not padded"
-    assert crop_box((640, 480), (0, 0, 600, 600)) == (60, 0, 540, 480), "at most the largest square"
+def test_each_frame_has_its_square(finder):
+    sure, unsure = Head((250, 130, 450, 330), 0.9, FACE, 0.9), Head((250, 130, 450, 330), 0.9, FACE, 0.1)
+    assert finder.frame(PHOTO, sure) == Crop.from_landmarks(FACE)
+    assert finder.frame(PHOTO, unsure) == Crop.around(unsure.box), "unsure: by the box, at the same zoom"
+    assert finder.frame(PHOTO, sure, "box") == finder.frame(PHOTO, unsure, "box") == Crop.loose(sure.box, PHOTO.size)
+    assert finder.crop(PHOTO, sure).tobytes() == Crop.from_landmarks(FACE).cut(PHOTO, 256).tobytes()
+
+
+@pytest.mark.parametrize(
+    "points", [((300, 200),) * 3, ((300, 200), (380, 210), (335, 100)), ((math.nan, 0.0), (9, 9), (9, 19))]
+)
+def test_landmarks_that_are_no_face_leave_the_box(finder, points):
+    head = Head((250, 130, 450, 330), 0.9, points, 0.99)
+    assert finder.frame(PHOTO, head) == Crop.around(head.box)
 
 
 @settings(max_examples=25, deadline=None)

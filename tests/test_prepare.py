@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from model.finder import SURE
 from tests.support.tiny import ROOT
 from training.data import prepare
 from training.data.folder import load_splits
@@ -35,7 +36,7 @@ def run(photos, out, *more: str) -> list[dict]:
 
 
 def lines(out: Path) -> list[dict]:
-    with open(out / "heads.csv", newline="") as file:
+    with open(out / "heads.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -74,12 +75,48 @@ def test_heads_are_cut_and_the_rest_is_accounted_for(photos, done):
     for name in kept:
         row = by_photo[name]
         crop = Image.open(done / row["split"] / row["crop"])
-        assert crop.format == "JPEG" and crop.width == crop.height <= 160
-        assert 0 <= int(row["left"]) and int(row["left"]) + int(row["side"]) <= 700
-        assert float(row["score"]) > 0.1
+        assert crop.format == "JPEG" and crop.size == (256, 256)
+        assert 300 < float(row["x"]) < 560 and 120 <= float(row["side"]) < 400 and abs(float(row["angle"])) < 0.4
+        assert float(row["score"]) > 0.1 and float(row["sure"]) >= SURE and 0 <= float(row["outside"]) <= 0.25
+        left, right, nose = ((float(row[f"{mark}_x"]), float(row[f"{mark}_y"])) for mark in ("left", "right", "nose"))
+        assert abs(left[1] - right[1]) < 15 and 90 < left[1] < 130 and left[0] < right[0] and nose[1] > left[1] + 20
     assert {by_photo[name]["split"] for name in kept} == {"train", "val"}
     files = {path.name for split in ("train", "val") for path in (done / split).iterdir()}
     assert files == {by_photo[name]["crop"] for name in kept}
+
+
+def test_loose_squares_as_the_first_weights_know_them(photos, tmp_path):
+    for row in run(photos / "holiday", tmp_path, "--frame", "box", "--size", "128"):
+        assert not row["why"] and float(row["angle"]) == 0 and float(row["outside"]) == 0
+        assert float(row["side"]) == round(float(row["side"])), "whole pixels, inside the photo"
+        assert Image.open(tmp_path / row["split"] / row["crop"]).size == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("side", "outside", "upright", "words"),
+    [(90, 0, True, "too small"), (200, 0, False, "(0.31): it looks aside"), (200, 0.4, True, "40% of its square")],
+)
+def test_what_is_left_out_and_why(side, outside, upright, words):
+    line = prepare.Line("a.jpg", side=side, outside=outside, sure=0.31)
+    assert words in prepare.unfit(line, 120, upright)
+    assert prepare.unfit(prepare.Line("a.jpg", side=200, outside=0.1, sure=0.9), 120, True) == ""
+
+
+def test_which_files_are_read(tmp_path):
+    photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for folder in (photos / "day", photos / ".trash", photos / "out", elsewhere):
+        folder.mkdir(parents=True)
+    for path in (photos / "a.JPG", photos / "day" / "b.jfif", photos / ".hidden.png", photos / ".trash" / "c.png"):
+        path.write_bytes(b"")
+    for path in (photos / "notes.txt", photos / "out" / "d.jpg", elsewhere / "e.heic", elsewhere / "f.apng"):
+        path.write_bytes(b"")
+    (photos / "linked").symlink_to(elsewhere)
+    (photos / "linked again").symlink_to(elsewhere)
+    (photos / "day" / "round").symlink_to(photos)
+    (photos / "day" / "a too.jpg").symlink_to(photos / "a.JPG")
+    (photos / "gone.jpg").symlink_to(photos / "nothing.jpg")
+    names = prepare.names_under(photos, besides=photos / "out")
+    assert names == ["a.JPG", "day/b.jfif", "linked/e.heic", "linked/f.apng"]
 
 
 def test_what_comes_out_can_be_trained_on(done):
@@ -137,12 +174,12 @@ def test_a_run_that_was_stopped_goes_on(many, tmp_path, end):
             assert (stopped / crop).read_bytes() == (whole / crop).read_bytes()
 
 
-@pytest.mark.parametrize("other", [("--size", "96"), ("--min", "64")])
+@pytest.mark.parametrize("other", [("--size", "96"), ("--min", "64"), ("--frame", "box")])
 def test_a_run_goes_on_as_it_began(photos, done, tmp_path, other):
     done = shutil.copytree(done, tmp_path / "out")
     before = (done / "heads.csv").read_bytes()
     for command in ([str(photos), str(done), *other], [str(photos / "holiday"), str(done)]):
-        with pytest.raises(SystemExit, match=r"was begun with .* --size 160 --min 128; use the same"):
+        with pytest.raises(SystemExit, match=r"was begun with .* --size 256 --min 120 --frame eyes; use the same"):
             prepare.main(command)
     assert (done / "heads.csv").read_bytes() == before
 

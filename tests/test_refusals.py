@@ -100,9 +100,9 @@ def test_an_endpoint_that_is_not_there(api, path, body):
     assert UNKNOWN in refused(api.post(path, json=body))
 
 
-@pytest.mark.parametrize("disposition", ['name="files"', 'name="dog"; filename*=""'])
-def test_an_upload_without_a_file_name(api, disposition):
-    body = f"--x\r\nContent-Disposition: form-data; {disposition}\r\n\r\nabc\r\n--x--\r\n"
+def test_an_upload_without_a_file_name(api):
+    """As some clients send one whose name is empty: a field of text."""
+    body = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\nabc\r\n--x--\r\n'
     assert "An upload takes files, each with a name" in refused(api.post("/upload", content=body, headers=FORM))
 
 
@@ -110,8 +110,3 @@ def test_an_empty_file_name_is_one(api):
     photo = b'--x\r\nContent-Disposition: form-data; name="files"; filename=""\r\n\r\nabc\r\n--x--\r\n'
     (path,) = api.post("/upload", content=photo, headers=FORM).raise_for_status().json()
     assert "could not be read as a picture" in failed(api, "reconstruct", [{"path": path, "meta": FILE}])
-
-
-def test_a_result_that_nobody_asked_for(api):
-    answer = api.get("/call/sample/0123456789abcdef")
-    assert answer.status_code < 500 and "Traceback" not in answer.text

@@ -20,7 +20,7 @@ class Recipe:
     realism_lr: float = 2e-4
     critic_lr: float = 5e-4
     realism_warmup: int = 2_000  # of the second phase's rate and of the weight of the critic's loss
-    critic_alone: int = 10_000  # images of the second phase, at most its first tenth, in which only the critic learns
+    critic_alone: int = 5_000  # images of the second phase, at most its first tenth, in which only the critic learns
 
 
 RECIPES = {
@@ -43,6 +43,7 @@ class TrainConfig:
     images: int | None = None  # stop after so many training images ...
     minutes: float | None = None  # ... or after so many minutes; the schedule follows the pace
     aside: str | None = None  # pictures that encoder and decoder learn as well, but not the prior: heads in profile
+    frame: str = "eyes"  # how `data` was cut out of photos, by the eyes or by a head's box; stored with the weights
     stream: bool = False  # read `data` as it goes, not into memory
     resume: bool = False  # go on from the checkpoint in `out`
     init_from: str | None = None  # start from the weights in this folder
@@ -57,7 +58,7 @@ class TrainConfig:
         if (self.images is None) == (self.minutes is None):
             raise ValueError("Say how long to train: either --images or --minutes.")
         length = self.minutes if self.images is None else self.images
-        if not 0 < length < math.inf or self.tick <= 0:
+        if length is None or not 0 < length < math.inf or self.tick <= 0:
             raise ValueError("--images, --minutes and --tick are above 0.")
         if self.accumulate <= 0 or (self.batch is not None and self.batch <= 0):
             raise ValueError("--batch and --accumulate are above 0.")

@@ -69,6 +69,7 @@ class Critic:
         with torch.no_grad():
             real = self.look(x)
         seen, discriminator = self.look(drawn), self.networks[name]
+        assert isinstance(discriminator, Discriminator)
         with self.accelerator.autocast():
             discriminator.heads.requires_grad_(False)  # they do not learn to please the decoder
             mixed = discriminator.mix(seen)
@@ -76,8 +77,9 @@ class Critic:
             discriminator.heads.requires_grad_(True)
             # Real and drawn together, without the graph behind them.
             both = [torch.cat([r, m.detach()]) for r, m in zip(discriminator.mix(real), mixed)]
-            logits = [(logit[: len(x)], logit[len(x) :]) for logit in discriminator.judge(both)]
-        return realism, critic_loss(*zip(*logits)), real, seen
+            logits = discriminator.judge(both)
+            loss = critic_loss([logit[: len(x)] for logit in logits], [logit[len(x) :] for logit in logits])
+        return realism, loss, real, seen
 
     def backward(self, parts: int = 1) -> None:
         """Gradients for the heads, from the pictures judged last, which are one of so many parts of a batch."""

@@ -45,7 +45,8 @@ class Discriminator(nn.Module):
         """The trunk's five maps [B, CHANNELS, H, W] -> as many [B, MIXED, H, W], each told of the coarser ones."""
         # Unit vectors times sqrt(C): every channel about 1, whatever the trunk's own scale at that stride.
         finest, *scaled = [unit_normalize(f) * f.shape[1] ** 0.5 for f in features]
-        mixed, coarser = [], None
+        mixed: list[Tensor] = []
+        coarser = None
         for f, across, down in reversed(list(zip(scaled, self.across[1:], self.down))):
             h = across(f)
             if coarser is not None:
@@ -61,12 +62,13 @@ class Discriminator(nn.Module):
 
 def critic_loss(real: list[Tensor], drawn: list[Tensor]) -> Tensor:
     """The hinge loss of the discriminator: logits above 1 for real pictures, below -1 for drawn ones."""
-    return sum(F.relu(1 - r).mean() + F.relu(1 + d).mean() for r, d in zip(real, drawn)) / len(real)
+    each = (F.relu(1 - r).mean() + F.relu(1 + d).mean() for r, d in zip(real, drawn))
+    return sum(each, torch.zeros(())) / len(real)
 
 
 def realism_loss(drawn: list[Tensor]) -> Tensor:
     """What the decoder makes small: the negative mean logit."""
-    return -sum(d.mean() for d in drawn) / len(drawn)
+    return -sum((d.mean() for d in drawn), torch.zeros(())) / len(drawn)
 
 
 class Augmentation:

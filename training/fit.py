@@ -7,6 +7,7 @@ Training ends with this; run it alone after changing the data.
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from sklearn.mixture import GaussianMixture
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from model import DogVAE, Latents, load
 from model.latents import Basis, Mixture, distance_law, numbered, principal_directions
+from model.residual import shrink
 from model.vae import kl_divergence
 
 from .choosing import fit_chosen
@@ -33,14 +35,14 @@ def encode_all(vae: DogVAE, pictures: Pictures, batch: int = 64) -> tuple[Tensor
     mu = torch.cat([mu.cpu() for mu, _ in encoded])
     if not vae.config.variational:
         return mu, None
-    return mu, torch.cat([logvar.cpu() for _, logvar in encoded])
+    return mu, torch.cat([logvar.cpu() for _, logvar in encoded if logvar is not None])
 
 
 def with_mirrored(vae: DogVAE, pictures: Pictures) -> tuple[Tensor, Tensor | None]:
     """mu, logvar [2, N, D] of every picture and of its mirror image: what training shows."""
     mirrored = Pictures(pictures.pixels.flip(3), [])
     (mu, logvar), (mu2, logvar2) = encode_all(vae, pictures), encode_all(vae, mirrored)
-    return torch.stack([mu, mu2]), None if logvar is None else torch.stack([logvar, logvar2])
+    return torch.stack([mu, mu2]), None if logvar is None or logvar2 is None else torch.stack([logvar, logvar2])
 
 
 def describe(mu: Tensor, logvar: Tensor | None) -> Latents:
@@ -97,6 +99,7 @@ def measure_effect(vae: DogVAE, basis: Basis, progress: bool = False) -> Tensor:
         low, high = probes.clone(), probes.clone()
         low[:, direction], high[:, direction] = -2, 2
         x = vae.decode(basis.from_coordinates(torch.cat([low, high])))
+        x = shrink(x, vae.config.encoder_size)  # as the encoder sees it
         features = trunk(x.to(vae.dtype, memory_format=torch.channels_last))
         effects.append(perceptual_distance([f[:PROBES] for f in features], [f[PROBES:] for f in features]).mean())
     return torch.stack(effects).float().cpu()
@@ -111,7 +114,7 @@ def main() -> None:
         vae = load(args.weights, latents=False)
         train, _ = load_splits(args.data, vae.config.image_size, progress=True)
         vae.latents = fit_latents(vae, train, progress=True)
-        vae.latents.save(f"{args.weights}/latents.safetensors")
+        vae.latents.save(Path(args.weights) / "latents.safetensors")
     shares = ", ".join(f"{effect:.3f}" for effect in vae.latents.effect[:6])
     print(f"Fitted to {len(train)} pictures. Effect of the first directions: {shares}")
 

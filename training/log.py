@@ -37,7 +37,8 @@ class Log:
     def _write(self, loss: dict[str, float]) -> None:
         trainer = self.trainer
         rate = (trainer.images - self.images) / (time.monotonic() - self.at)
-        line = {"images": trainer.images, "minutes": round(trainer.minutes, 3), "images_per_second": round(rate, 2)}
+        line: dict = {"images": trainer.images, "minutes": round(trainer.minutes, 3)}
+        line |= {"images_per_second": round(rate, 2)}
         line |= {"phase": trainer.phase.name, "processes": trainer.accelerator.num_processes}
         line |= {"lr": trainer.phase.learning_rate(), "loss": loss, "skipped_steps": trainer.skipped_steps}
         with open(self.path, "a", encoding="utf-8") as file:

@@ -76,7 +76,7 @@ class PerceptualLoss(nn.Module):
         l1 = (F.l1_loss(x_hat, x) + self._coarse_l1(x_hat, x)) / 2
         perceptual = perceptual_distance(self.whole(x_hat, (down, right)), real).mean()
         kl = kl_divergence(mu, logvar).sum(1).mean()
-        half_loss, half_parts = self.half(half, x_hat)
+        half_loss, half_parts = self.of_half(half, x_hat)
         total = self.L1 * l1 + self.PERCEPTUAL * perceptual + kl_weight * kl + half_loss
         parts = {"l1": l1, "perceptual": perceptual, "kl": kl} | half_parts
         if x.shape[-1] > self.size:
@@ -89,12 +89,12 @@ class PerceptualLoss(nn.Module):
         if not sharp.any():
             return x_hat.sum() * 0
         both = patches(torch.cat([x, x_hat])[sharp.to(x.device).repeat(2)], self.size, generator, same=2)
-        real, seen = both.chunk(2)
+        photos, drawn = both.chunk(2)
         with torch.no_grad():
-            real = self.look(real)
-        return perceptual_distance(self.look(seen), real).sum() / len(x)
+            real = self.look(photos)
+        return perceptual_distance(self.look(drawn), real).sum() / len(x)
 
-    def half(self, half: Tensor | None, x_hat: Tensor) -> tuple[Tensor | float, dict[str, Tensor]]:
+    def of_half(self, half: Tensor | None, x_hat: Tensor) -> tuple[Tensor | float, dict[str, Tensor]]:
         """Keeps the decoder's picture of half the size [B, 3, S/2, S/2] equal to the whole one [B, 3, S, S], shrunk."""
         if half is None:
             return 0.0, {}

@@ -26,7 +26,7 @@ def save_grid(rows: list[Tensor], path: Path) -> Path:
 
 def save_loss_curve(log: Path, path: Path) -> None:
     """The parts of the loss over images seen, from a run's log.jsonl."""
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     lines = [line for line in lines if "loss" in line]
     if not lines:
         return

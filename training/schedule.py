@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-def learning_rate(peak: float, warmup: int, images: int, total: float, hold: float = 0.0) -> float:
+def learning_rate(peak: float, warmup: int, images: float, total: float, hold: float = 0.0) -> float:
     """A linear warm-up, the peak until the share `hold` of `total` images, then half a cosine down to zero."""
     warm = min(1.0, (images + 1) / warmup)
     done = min(1.0, images / max(total, 1))

@@ -14,6 +14,7 @@ import os
 import sys
 
 from model import PRESETS
+from model.crop import FRAMES
 
 from .command import one_sentence
 from .config import TrainConfig
@@ -30,6 +31,8 @@ def parse(argv: list[str] | None = None) -> TrainConfig:
     parser.add_argument("--stream", action="store_true", help=streamed)
     aside = "more pictures that encoder and decoder learn, but not the prior that draws random dogs: heads in profile"
     parser.add_argument("--aside", metavar="DIR", help=aside)
+    frame = "how DATA was cut out of photos, as training.prepare did it (default: eyes)"
+    parser.add_argument("--frame", choices=list(FRAMES), help=frame)
     parser.add_argument("--out", required=True, help="the run's folder; made if it is not there")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--images", type=int, help="stop after so many training images")

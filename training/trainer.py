@@ -7,16 +7,19 @@ import copy
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from accelerate.utils import gather_object
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from model import PRESETS, Config, DogVAE, load
 from model.files import write_whole
 from model.pretrained import read, save
+from model.residual import TrunkEncoder
+from model.trunk import EfficientNetLite
 
 from .checkpoint import NAME, CheckpointError, load_checkpoint, read_facts, save_checkpoint
 from .config import TrainConfig
@@ -52,7 +55,8 @@ class Trainer:
         self.accelerator = make_accelerator(config.precision)
         facts = read_facts(self.out) if config.resume else None
         self.config = config = config.resumed(facts) if facts else config
-        self.model_config, self.recipe = PRESETS[config.preset], config.recipe()
+        self.model_config = replace(PRESETS[config.preset], frame=config.frame)
+        self.recipe = config.recipe()
         self._check(facts)
         self.images, self.minutes, self.skipped_steps, self.bad_in_a_row = 0, 0.0, 0, 0
         self.asked_to_stop = self.stopping = False
@@ -61,7 +65,7 @@ class Trainer:
         # Build the model, its average, its loss.
         torch.manual_seed(config.seed)
         vae = self._start()
-        self.criterion: nn.Module = ClassicLoss()
+        self.criterion: ClassicLoss | PerceptualLoss = ClassicLoss()
         if self.model_config.network == "residual":
             self.criterion = PerceptualLoss(self._trunk(vae), self.model_config.encoder_size)
         vae = vae.to(self.accelerator.device, memory_format=torch.channels_last)
@@ -104,18 +108,20 @@ class Trainer:
     def _load_data(self, facts: dict | None) -> None:
         """train: what encoder and decoder learn; upright: the first of them, which the prior is fitted to; val."""
         config, accelerator = self.config, self.accelerator
+        self.samples: Samples
         size, dim = self.model_config.image_size, self.model_config.latent_dim
         if config.stream:
-            self.upright, self.val = first_pictures(config.data, size)
+            self.upright, self.val = first_pictures(config.data, size, self.out)
             share = accelerator.process_index, accelerator.num_processes
-            self.train_pictures, self.samples = self.upright, Stream(config.data, size, dim, config.seed, *share)
+            self.train_pictures = self.upright
+            self.samples = Stream(config.data, size, dim, config.seed, *share, self.out)
             if facts and facts.get("stream"):
                 self.samples.resume(facts["stream"], *share)
             return
-        self.upright, self.val = load_splits(config.data, size, accelerator.is_main_process)
+        self.upright, self.val = load_splits(config.data, size, accelerator.is_main_process, self.out)
         self.train_pictures = self.upright
         if config.aside:
-            aside = load_pictures(config.aside, size, accelerator.is_main_process)
+            aside = load_pictures(config.aside, size, accelerator.is_main_process, self.out)
             count, self.train_pictures = len(self.upright), self.upright.with_more(aside)
             self.upright = self.train_pictures.first(count)  # shares its memory
         if accelerator.is_main_process and self._looks_twice() and not self.train_pictures.sharp.any():
@@ -135,10 +141,11 @@ class Trainer:
             raise CheckpointError(f"The weights in {init_from} are of another config than preset {self.config.preset}.")
         return vae
 
-    def _trunk(self, vae: DogVAE) -> nn.Module:
+    def _trunk(self, vae: DogVAE) -> EfficientNetLite:
         """The frozen network that the loss compares with, in the precision it runs in; the encoder gets the same."""
         trunk = load_lite0()
         if not self.config.init_from:
+            assert isinstance(vae.encoder, TrunkEncoder)
             vae.encoder.trunk.load_state_dict(trunk.state_dict())
         dtype = torch.bfloat16 if self.accelerator.mixed_precision == "bf16" else torch.float32
         return trunk.to(self.accelerator.device, dtype, memory_format=torch.channels_last)
@@ -187,7 +194,7 @@ class Trainer:
     def done(self) -> bool:
         if self.config.images:
             return self.images >= self.config.images
-        return self.minutes >= self.config.minutes
+        return self.minutes >= (self.config.minutes or 0)
 
     def train(self) -> None:
         """Steps, log lines, and at each tick pictures and a checkpoint; ends with the latents fitted.
@@ -240,14 +247,15 @@ class Trainer:
         # Look at some dogs.
         buffers = [b.clone() for b in self.vae.buffers()]  # BatchNorm's averages, which a bad step would poison
         self.optimizer.zero_grad()
-        sums, loss, trains = {}, torch.zeros((), device=accelerator.device), False
+        sums: dict[str, Tensor] = {}
+        loss, trains = torch.zeros((), device=accelerator.device), False
         for part in range(config.accumulate):
             start = self.images + (part * accelerator.num_processes + accelerator.process_index) * self.micro
             batch = self.samples.batch(start, self.micro, self.images).to(accelerator.device)
             total, parts = self.phase.loss(batch)
             self.phase.backward(total, config.accumulate)
             trains, loss = total.requires_grad, loss + total.detach()
-            sums = {k: sums.get(k, 0.0) + v.detach() / config.accumulate for k, v in parts.items()}
+            sums = {k: sums.get(k, 0) + v.detach() / config.accumulate for k, v in parts.items()}
         average_gradients(accelerator, self.vae)
         self.phase.step()
         norm = accelerator.clip_grad_norm_(self.vae.parameters(), self.recipe.clip)
@@ -290,10 +298,10 @@ class Trainer:
 
     def save(self) -> None:
         """The checkpoint, then the weights and what the critic learned. A full disk leaves the former ones."""
-        stream = gather_object([self.samples.state]) if self.config.stream else None
+        stream = gather_object([self.samples.state]) if isinstance(self.samples, Stream) else None
         if not self.accelerator.is_main_process:
             return
-        facts = {"stream": stream, "images": self.images, "minutes": self.minutes, "total": self.total}
+        facts: dict = {"stream": stream, "images": self.images, "minutes": self.minutes, "total": self.total}
         facts |= {"phase": self.phase.name, "phase_from": self.phase.began, "skipped_steps": self.skipped_steps}
         facts |= {"batch": self.batch, "realism": self.recipe.realism_share, "seed": self.config.seed}
         facts |= {"config": self.model_config.to_json(), "training": self.config.to_json()}

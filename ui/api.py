@@ -7,13 +7,14 @@ one inference thread.
 import asyncio
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
 from PIL import Image
 from torch import Tensor
 
-from model.photos import PhotoError, open_photo
+from model.photos import PhotoError
 
 from . import film
 from .batch import draw_many
@@ -107,8 +108,7 @@ class Api:
         if not photo:
             raise PhotoError("No photo arrived; please send one.")
         self.forget_later(photo)
-        opened = open_photo(photo)
-        seen = self.studio.reconstruct(self.studio.finder.crop(opened) if self.studio.finder else opened)
+        seen = self.studio.see(photo)
         return seen.crop, seen.picture, round(seen.psnr, 2), self.studio.to_json(seen.z)
 
     def forget_later(self, photo: str) -> None:
@@ -120,7 +120,9 @@ class Api:
 
 def build_api(studio: Studio, worker: Worker) -> None:
     """Adds the endpoints to the Blocks around it; nothing of it is seen on the page."""
-    api = Api(studio, worker, gr.context.Context.root_block.upload_file_set)
+    page = gr.context.Context.root_block
+    assert page is not None
+    api = Api(studio, worker, page.upload_file_set)
     with gr.Row(visible=False):
         numbers = [gr.Number() for _ in range(3)]
         latents = [latent_input() for _ in range(2)]
@@ -129,16 +131,17 @@ def build_api(studio: Studio, worker: Worker) -> None:
         pictures = gr.Gallery(format="png")
         images = [gr.Image(format="png") for _ in range(2)]
         button = gr.Button()
-    limits = {"api_visibility": "public", "concurrency_id": "api", "concurrency_limit": 4}
-    button.click(api.sample, numbers, [pictures, many_latents], api_name="sample", **limits)
-    button.click(api.decode, latents[0], images[0], api_name="decode", **limits)
-    button.click(api.reconstruct, photo, [*images, numbers[0], latents[0]], api_name="reconstruct", **limits)
-    button.click(api.morph, [*latents, numbers[0]], [gif, pictures], api_name="morph", **limits)
+    click = partial(button.click, api_visibility="public", concurrency_id="api", concurrency_limit=4)
+    click(api.sample, numbers, [pictures, many_latents], api_name="sample")
+    click(api.decode, latents[0], images[0], api_name="decode")
+    click(api.reconstruct, photo, [*images, numbers[0], latents[0]], api_name="reconstruct")
+    click(api.morph, [*latents, numbers[0]], [gif, pictures], api_name="morph")
 
 
 def latent_input() -> gr.JSON:
     """gr.JSON that says what it takes: its own schema is one that MCP clients refuse."""
     fields = {"format": {"type": "number"}, "weights": {"type": "string"}, "z": NUMBERS}
     component = gr.JSON()  # not a class of our own, for which Gradio would write a file beside this one
-    component.api_info = lambda: {"anyOf": [NUMBERS, {"type": "object", "properties": fields}]}
+    schema = {"anyOf": [NUMBERS, {"type": "object", "properties": fields}]}
+    component.api_info = lambda: schema  # type: ignore[method-assign]
     return component

@@ -83,13 +83,15 @@ class Explorer:
 
     def way(self, ends: list, frames: int) -> Tensor:
         """The latents [frames, D] of a film from one dog to another. Raises LatentError."""
-        return self.studio.path(*self.latents(ends), frames)
+        a, b = self.latents(ends)
+        return self.studio.path(a, b, frames)
 
     def on_the_map(self, point: object) -> Tensor:
         """[x, y], each from 0 to 1 -> coordinates [D]. Raises RequestError."""
         at = read(Place, {"at": point}).at
         if self.map is None:  # the server was restarted, and the page has its map already
             self.lay_out([picture for piece in self.map_dogs().split(PIECE) for picture in self.studio.draw(piece)])
+        assert self.map is not None
         return self.map.at(*at)
 
     def map_dogs(self) -> Tensor:

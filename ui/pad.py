@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .explore import Explorer
 from .photo import see_photo
-from .protocol import Dog, Draw, Facts, First, Move, Moved, Numbers, Problem, RequestError, Seen, Turn, read
+from .protocol import Dog, Draw, Facts, First, Latent, Move, Moved, Numbers, Problem, RequestError, Seen, Turn, read
 from .scripts import WEB, on_load
 from .studio import MAX_COORDINATE, LatentError, Studio
 from .worker import Moves, Worker, data_url, sentence
@@ -54,7 +54,7 @@ class Pad:
 
     def numbers(self, z: Tensor) -> Numbers:
         c = self.studio.latents.coordinates(z[None])[0]
-        return Numbers(latent=self.studio.to_json(z), c=[round(v, 4) for v in c.tolist()])
+        return Numbers(latent=Latent(**self.studio.to_json(z)), c=[round(v, 4) for v in c.tolist()])
 
     def dog(self, z: Tensor) -> Dog:
         """Latent [D] -> its picture and its numbers."""
@@ -75,7 +75,7 @@ class Pad:
         zs = [self.moved_to(move) for move in moves]
         good = [z for z in zs if isinstance(z, Tensor)]
         pictures = iter(self.studio.draw(torch.stack(good)) if good else [])
-        answers = []
+        answers: list[Problem | Moved] = []
         for z, move in zip(zs, moves):
             if isinstance(z, Problem):
                 answers.append(z)
@@ -127,8 +127,8 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
     pad = Pad(studio, worker)
     tabs = pad.explorer
     # By these names the page's scripts call them.
-    called = (pad.draw, pad.move, pad.load, pad.reconstruct)
-    called += (tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress)
+    called = [pad.draw, pad.move, pad.load, pad.reconstruct]
+    called += [tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
     html = (WEB / "pad.html").read_text().replace("<!-- PHOTO -->", (WEB / "photo.html").read_text())
     return gr.HTML(
         value=pad.facts(examples).to_json(),

@@ -4,17 +4,22 @@ The server keeps nothing: for another box or another turn the browser sends the 
 [x0, y0, x1, y1] as shares of the photo's width and height, after it was turned.
 """
 
+from collections.abc import Callable
+
 from PIL import Image
 
-from model.finder import MARGIN, Box, Head
+from model.crop import Box, Crop, Point
+from model.finder import Head, by_eyes
+from model.landmarks import Points, as_points
 from model.photos import PhotoError
 
 from .protocol import Wish
-from .studio import Studio
+from .studio import Sight, Studio
 from .worker import data_url
 
 SHOWN = 640  # pixels of the longer side of the photo as the page shows it
 NO_DOG = "I found no dog's head in this photo: draw a box round it, turn the photo, or go on anyway."
+ASIDE = "I can't see both eyes and the nose well: a photo that looks into the camera comes out better."
 
 
 def see_photo(studio: Studio, upload: object) -> dict:
@@ -24,24 +29,49 @@ def see_photo(studio: Studio, upload: object) -> dict:
     "z" is the dog; where no head was found there is none, but an "error" and perhaps a "guess".
     """
     wish = Wish.of(upload)
-    sight = studio.look(photo_bytes(upload), wish.turns, find=not wish.whole and wish.box is None)
+    sight = studio.look(photo_bytes(upload), wish.turns, _by_hand(studio, wish))
     size = sight.photo.size
     answer = {"turns": wish.turns, "heads": [_entry(head, size) for head in sight.heads]}
-    answer |= {"photo": _thumbnail(sight.photo), "ratio": size[0] / size[1]}
-    if wish.box:
-        box = _in_pixels(wish.box, size)
-    elif sight.heads:
-        box = sight.heads[0].box
-    elif wish.whole:
-        box = None
-    else:
+    answer |= {"photo": _thumbnail(sight.photo), "ratio": size[0] / size[1], "size": list(size)}
+    if sight.crop is None:
         answer["guess"] = _entry(sight.guess, size) if sight.guess else None
         return answer | {"error": NO_DOG, "box": None}
-    seen = studio.reconstruct(studio.cut(sight.photo, box))
-    answer["box"] = _in_shares(box or _middle(sight.photo), size)
+    seen = studio.reconstruct(sight.photo, sight.crop)
+    answer |= _taken(sight, sight.crop, studio.vae.config.frame)
     answer |= {"crop": data_url(seen.crop), "psnr": round(seen.psnr, 1)}
     answer["percentile"] = round(100 * seen.percentile, 1)
     return answer | {"z": seen.z}
+
+
+def _by_hand(studio: Studio, wish: Wish) -> Callable[[Image.Image], Head | Crop] | None:
+    """Which head or square the visitor chose, as a function of the upright photo; None: the finder is to choose."""
+    if wish.whole:
+        return lambda photo: Crop.middle(photo.size)
+    if wish.crop:
+        return lambda photo: Crop.from_json(wish.crop)
+    if points := wish.landmarks:
+        return lambda photo: _face(as_points((x * photo.width, y * photo.height) for x, y in points))
+    if box := wish.box:
+        finder = studio.finder
+        if finder is None or studio.vae.config.frame == "box":
+            return lambda photo: Head(_in_pixels(box, photo.size), 1.0)
+        return lambda photo: finder.head_in(photo, _in_pixels(box, photo.size))
+    return None
+
+
+def _face(points: Points) -> Head:
+    """A head whose eyes and nose somebody has pointed at. Raises PhotoError where they are no face."""
+    return Head(Crop.from_landmarks(points).head("eyes"), 1.0, points, 1.0)
+
+
+def _taken(sight: Sight, crop: Crop, frame: str) -> dict:
+    """Which square was taken, and of which head."""
+    head, size = sight.head, sight.photo.size
+    answer: dict = {"box": _in_shares(head.box if head else crop.head(frame), size), "place": crop.to_json()}
+    if head and frame == "eyes":
+        answer |= {"landmarks": _entry(head, size)["landmarks"], "sure": round(head.sure, 2)}
+        answer["hint"] = "" if by_eyes(head, size) else ASIDE
+    return answer
 
 
 def photo_bytes(upload: object) -> bytes:
@@ -56,18 +86,13 @@ def _in_pixels(box: Box, size: tuple[int, int]) -> Box:
     return box[0] * size[0], box[1] * size[1], box[2] * size[0], box[3] * size[1]
 
 
-def _in_shares(box: Box, size: tuple[int, int]) -> list[float]:
-    return [round(v / whole, 5) for v, whole in zip(box, (*size, *size))]
+def _in_shares(numbers: Box | Point, size: tuple[int, int]) -> list[float]:
+    return [round(v / whole, 5) for v, whole in zip(numbers, (*size, *size))]
 
 
 def _entry(head: Head, size: tuple[int, int]) -> dict:
-    return {"box": _in_shares(head.box, size), "score": round(head.score, 2)}
-
-
-def _middle(photo: Image.Image) -> Box:
-    """The head's box for which the middle square would be cut."""
-    side, (x, y) = min(photo.size) / MARGIN / 2, (photo.width / 2, photo.height / 2)
-    return x - side, y - side, x + side, y + side
+    points = [_in_shares(point, size) for point in head.landmarks or ()]
+    return {"box": _in_shares(head.box, size), "score": round(head.score, 2), "landmarks": points}
 
 
 def _thumbnail(photo: Image.Image) -> str:

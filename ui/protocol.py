@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic import ValidationInfo as Info
 
+from model.errors import PlainError
+
 from .studio import MAX_COORDINATE
 
 MAX_THUMBNAILS, MAX_SHEET, MAX_DOGS, MAX_FRAMES, MAX_SEED = 32, 64, 64, 60, 2**53 - 1
@@ -20,10 +22,11 @@ KIND = "Some of what was sent is not of the kind that this endpoint takes."
 _NUMBERS = "The seed and the temperature are numbers."
 _LOCKED = "What is locked are directions of the model, each with its value."
 _FILM = f"A film is a gif or an mp4 of 2 to {MAX_FRAMES} frames."
+_LANDMARKS = "Eyes and nose do not lie in the photo; please put each in its place."
 _BOX = "The box does not lie in the photo; please draw it again."
 
 
-class RequestError(ValueError):
+class RequestError(PlainError):
     """A request can't be answered as it is; its text is one plain sentence for who asked."""
 
 
@@ -41,6 +44,7 @@ def _upright(box: tuple) -> tuple:
 Whole = Annotated[int, BeforeValidator(_whole)]
 Share = Annotated[float, Field(ge=0, le=1)]
 NearPhoto = Annotated[float, Field(ge=-2, le=3)]  # in widths or heights of the photo, beyond which a box may reach
+NearPoint = tuple[NearPhoto, NearPhoto]
 Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 Dogs = Annotated[list, Field(min_length=1)]  # lists of coordinates along the directions
 Listed = Field(strict=False)  # a tuple comes as a list over the network
@@ -66,7 +70,13 @@ def read(question: type[Q], data: object, weights: str | None = None, dim: int =
         return question.model_validate(data if isinstance(data, dict) else {}, context=context)
     except ValidationError as error:
         field = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"][0]
+        assert isinstance(field, str)  # a question is no list
         raise RequestError(question.model_fields[field].description) from None
+
+
+def _told(info: Info) -> dict[str, Any]:
+    """What `read` says beside the data."""
+    return info.context or {}
 
 
 # ---- What the page asks
@@ -80,7 +90,7 @@ class PageQuestion(Question):
     @field_validator("weights")
     @classmethod
     def _are_served(cls, weights: str | None, info: Info) -> str | None:
-        if weights not in (None, info.context["weights"]):
+        if weights not in (None, _told(info)["weights"]):
             raise ValueError("other weights")
         return weights
 
@@ -95,7 +105,7 @@ class Draw(PageQuestion):
     @field_validator("keep")
     @classmethod
     def _are_directions(cls, keep: list | None, info: Info) -> list | None:
-        if not all(0 <= index < info.context["dim"] for index, _ in keep or []):
+        if not all(0 <= index < _told(info)["dim"] for index, _ in keep or []):
             raise ValueError("no such direction")
         return keep
 
@@ -145,12 +155,16 @@ class Movie(PageQuestion):
 class Wish(Question):
     """How an uploaded photo is to be seen.
 
-    turns: quarters clockwise, 0 to 3. box: round a head, drawn by hand: x0, y0, x1, y1 as shares of the turned photo's
-    width and height. whole: no head is looked for; the middle square is taken.
+    turns: quarters clockwise, 0 to 3. At most one of the others says which square is taken.
+    box: of a head, drawn by hand: x0, y0, x1, y1 as shares of the turned photo's width and height.
+    landmarks: eye, eye and nose, set by hand: x, y of each, in the same shares.
+    crop: a square as `Crop.to_json` gives it. whole: no head is looked for, and the middle square is taken.
     """
 
     turns: Annotated[int, AfterValidator(lambda turns: turns % 4)] = 0
     box: Annotated[tuple[NearPhoto, NearPhoto, NearPhoto, NearPhoto], AfterValidator(_upright)] | None = None
+    landmarks: tuple[NearPoint, NearPoint, NearPoint] | None = None
+    crop: dict | None = None
     whole: bool = False
 
     @classmethod
@@ -160,8 +174,9 @@ class Wish(Question):
         text = str(fields.get("wish", "{}")) if isinstance(fields, dict) else "{}"
         try:
             return cls.model_validate_json(text[:MAX_WISH])
-        except ValidationError:
-            raise RequestError(_BOX) from None
+        except ValidationError as error:
+            of_landmarks = any(part["loc"][:1] == ("landmarks",) for part in error.errors())
+            raise RequestError(_LANDMARKS if of_landmarks else _BOX) from None
 
 
 # ---- What programs ask of the API
@@ -231,17 +246,21 @@ class Moved(Answer):
 
 
 class HeadFound(Answer):
-    """box: as in `Wish`. score: 0 to 1, how sure the finder is."""
+    """box, landmarks: as in `Wish`. score: 0 to 1, how sure the finder is."""
 
     box: list[float]
     score: float
+    landmarks: list[list[float]] | None = None
 
 
 class Seen(Answer):
     """A photo, small and turned as wished, and the dog in it.
 
-    ratio: its width by its height. box: the head that was taken. psnr: dB. percentile: 0 to 100, the share of the
-    training dogs that are nearer to the mean dog. Without a head there is no dog, but an error and perhaps a guess.
+    ratio: its width by its height. size: both, in pixels of the photo as it was read. box: the head that was taken.
+    place: the square that was cut, as `Crop.to_json` gives it, in those pixels. landmarks: where its eyes and nose are,
+    for a model that learned heads by the eyes. sure: 0 to 1. hint: a word to the visitor. psnr: dB. percentile: 0 to
+    100, the share of the training dogs that are nearer to the mean dog. Without a head there is no dog, but an error
+    and perhaps a guess.
     """
 
     photo: str
@@ -250,7 +269,12 @@ class Seen(Answer):
     heads: list[HeadFound]
     guess: HeadFound | None = None
     error: str | None = None
+    size: list[int]
     box: list[float] | None = None
+    place: dict | None = None
+    landmarks: list[list[float]] | None = None
+    sure: float | None = None
+    hint: str | None = None
     crop: str | None = None
     psnr: float | None = None
     percentile: float | None = None

@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from model.crop import Crop
 from model.errors import PlainError
-from model.finder import Box, DogFinder, Head, crop_box
+from model.finder import NO_DOG, DogFinder, Head, NoDogError, frame_of
 from model.nearer import STEPS
 from model.packed import packed
-from model.photos import center_crop, open_photo
+from model.photos import open_photo
 from model.pixels import to_file, to_picture, to_tensor
 from model.vae import DogVAE
 
@@ -43,11 +44,17 @@ class Reconstruction:
 
 @dataclass
 class Sight:
-    """A photo, upright, and what the finder sees in it. guess: where there might be a head, if there is none."""
+    """A photo, upright, what the finder sees in it, and the square that is taken.
+
+    head: whose square it is, if it is a head's. guess: where there might be a head, if there is none; then there is
+    no crop either.
+    """
 
     photo: Image.Image
     heads: list[Head]
     guess: Head | None = None
+    head: Head | None = None
+    crop: Crop | None = None
 
 
 class Studio:
@@ -69,25 +76,40 @@ class Studio:
         """Latents [n, D] -> n pictures, by the given decoder or by the CPU's own."""
         return [to_picture(x) for x in (decode or self.decode)(z)]
 
-    def look(self, photo: bytes | str, turns: int = 0, find: bool = True) -> Sight:
-        """A photo file, turned clockwise by so many quarters, and the dogs' heads in it. Raises PhotoError."""
+    def look(
+        self, photo: bytes | str, turns: int = 0, by_hand: Callable[[Image.Image], Head | Crop] | None = None
+    ) -> Sight:
+        """A photo file, turned clockwise by so many quarters, and the square to reconstruct in it.
+
+        That of the best head; by_hand, a function of the upright photo, says instead which head or square to take, and
+        no head is looked for. Raises PhotoError.
+        """
         opened = open_photo(photo)
         if turns % 4:
             opened = opened.transpose(TURNS[turns % 4 - 1])
-        if not find or self.finder is None:
-            return Sight(opened, [])
-        heads = self.finder.find(opened)
-        unsure = [] if heads else self.finder.find(opened, GUESS)
-        return Sight(opened, heads, unsure[0] if unsure else None)
+        heads: list[Head] = []
+        chosen = by_hand(opened) if by_hand else None
+        if chosen is None and self.finder:
+            heads = self.finder.find(opened)
+            if not heads:
+                unsure = self.finder.find(opened, GUESS)
+                return Sight(opened, [], unsure[0] if unsure else None)
+            chosen = heads[0]
+        if chosen is None or isinstance(chosen, Crop):
+            return Sight(opened, [], crop=chosen or Crop.middle(opened.size))
+        return Sight(opened, heads, None, chosen, frame_of(chosen, opened.size, self.vae.config.frame))
 
-    def cut(self, photo: Image.Image, box: Box | None) -> Image.Image:
-        """The square round a head's box as the model learned it; without a box, the middle of the photo."""
-        return center_crop(photo) if box is None else photo.crop(crop_box(photo.size, box))
+    def see(self, photo: bytes | str) -> Reconstruction:
+        """A photo file, the head found in it, and what the model makes of that. Raises PhotoError, NoDogError."""
+        sight = self.look(photo)
+        if sight.crop is None:
+            raise NoDogError(NO_DOG)
+        return self.reconstruct(sight.photo, sight.crop)
 
-    def reconstruct(self, photo: bytes | str | Image.Image) -> Reconstruction:
-        """The middle square of a photo, or of a photo file as bytes or path, through the model. Raises PhotoError."""
-        crop = center_crop(photo if isinstance(photo, Image.Image) else open_photo(photo))
-        x = to_tensor(crop, self.size)[None]
+    def reconstruct(self, photo: bytes | str | Image.Image, crop: Crop | None = None) -> Reconstruction:
+        """A square (default: the middle one) of a photo, or of a photo file, through the model. Raises PhotoError."""
+        opened = photo if isinstance(photo, Image.Image) else open_photo(photo)
+        x = to_tensor((crop or Crop.middle(opened.size)).cut(opened, self.size), self.size)[None]
         mu, _ = self.vae.encode(x)
         return self._compare(x, mu[0].cpu(), self.latents.percentile(mu.cpu()).item())
 

@@ -28,10 +28,16 @@ class Repo:
 
     def commit(self, files: dict[str, bytes | None], branch: str = "main") -> str:
         """files: None for one that is deleted."""
-        whole = self.commits.get(self.refs.get(branch, ""), {}) | files
-        whole = {path: data for path, data in whole.items() if data is not None}
+        before = self.commits.get(self.refs.get(branch, ""), {})
+        whole = {path: data for path, data in (before | files).items() if data is not None}
         sha = hashlib.sha1(f"{sorted((k, sha256(v)) for k, v in whole.items())}{time.time_ns()}".encode()).hexdigest()
         self.commits[sha], self.refs[branch] = whole, sha
+        return sha
+
+    def find(self, revision: str) -> str:
+        """A branch, a tag or a commit -> the commit. Raises Refused."""
+        if (sha := self.refs.get(revision, revision)) not in self.commits:
+            raise Refused(404, "RevisionNotFound")
         return sha
 
 
@@ -55,6 +61,11 @@ def described(path: str, data: bytes) -> dict:
 class Refused(Exception):
     def __init__(self, status: int, code: str = "", text: str = "no"):
         self.status, self.code, self.text = status, code, text
+
+
+async def refuse(request: Request, error: Refused):
+    headers = {"X-Error-Code": error.code} if error.code else {}
+    return JSONResponse({"error": error.text}, error.status, headers | {"X-Error-Message": error.text})
 
 
 class Loopback:
@@ -102,130 +113,137 @@ class Loopback:
 
     def app(self) -> FastAPI:
         app = FastAPI()
-
-        @app.middleware("http")
-        async def watch(request: Request, call_next):
-            self.requests.append(f"{request.method} {request.url.path}")
-            return await self.broken(request) or await call_next(request)
-
-        @app.exception_handler(Refused)
-        async def refuse(request: Request, error: Refused):
-            headers = {"X-Error-Code": error.code} if error.code else {}
-            return JSONResponse({"error": error.text}, error.status, headers | {"X-Error-Message": error.text})
-
-        @app.get("/api/whoami-v2")
-        def whoami(request: Request):
-            if not (role := self.role(request)):
-                raise Refused(401)
-            return {"type": "user", "name": "ann", "auth": {"accessToken": {"role": role}}}
-
-        @app.post("/api/validate-yaml")
-        def validate():
-            return {"errors": [], "warnings": []}
-
-        @app.post("/api/repos/create")
-        async def create(request: Request):
-            asked = await request.json()
-            if self.role(request) != "write":
-                raise Refused(403, text="You don't have the rights")
-            kind, name = f"{asked.get('type') or 'model'}s", f"{asked.get('organization') or 'ann'}/{asked['name']}"
-            answer = {"url": f"{self.url}/{'' if kind == 'models' else kind + '/'}{name}", "name": name}
-            if (kind, name) in self.repos:
-                return JSONResponse(answer | {"error": "it exists"}, 409)
-            repo = self.repos[kind, name] = Repo(private=asked.get("visibility") == "private")
-            repo.settings = {k: v for k, v in asked.items() if k in ("sdk", "hardware", "variables")}
-            repo.commit({".gitattributes": b"*.safetensors filter=lfs\n"})
-            return answer
-
-        def find(repo: Repo, revision: str) -> str:
-            if (sha := repo.refs.get(revision, revision)) not in repo.commits:
-                raise Refused(404, "RevisionNotFound")
-            return sha
-
-        @app.get("/api/{kind}/{user}/{name}")
-        @app.get("/api/{kind}/{user}/{name}/revision/{revision:path}")
-        def info(request: Request, kind: str, user: str, name: str, revision: str = "main"):
-            repo = self.repo(request, kind, f"{user}/{name}")
-            sha = find(repo, revision)
-            files = [{"rfilename": path} | described(path, data) for path, data in repo.commits[sha].items()]
-            about = {"id": f"{user}/{name}", "sha": sha, "private": repo.private, "gated": repo.gated and "manual"}
-            return about | {"siblings": files, "tags": [], "downloads": 0, "likes": 0}
-
-        @app.get("/api/{kind}/{user}/{name}/tree/{revision}")
-        def tree(request: Request, kind: str, user: str, name: str, revision: str):
-            repo = self.repo(request, kind, f"{user}/{name}")
-            files = repo.commits[find(repo, revision)].items()
-            entries = [{"type": "file", "path": p, "oid": git_hash(data), **described(p, data)} for p, data in files]
-            return [e | ({"lfs": e["lfs"] | {"oid": e["lfs"]["sha256"]}} if "lfs" in e else {}) for e in entries]
-
-        @app.post("/api/{kind}/{user}/{name}/{what}/{value:path}")
-        async def change(request: Request, kind: str, user: str, name: str, what: str, value: str):
-            repo = self.repo(request, kind, f"{user}/{name}", write=True)
-            if what == "preupload":
-                now = repo.commits[find(repo, value)]
-                return {"files": [self.preupload(file, now) for file in (await request.json())["files"]]}
-            if what == "commit":
-                lines = [json.loads(line) for line in (await request.body()).splitlines()]
-                sha = repo.commit(dict(filter(None, map(self.content, lines))), value)
-                return {"commitUrl": f"{self.url}/{user}/{name}/commit/{sha}", "commitOid": sha, "hookOutput": ""}
-            start = (await request.json() if await request.body() else {}).get("startingPoint") or "main"
-            if value in repo.refs and what == "branch":
-                raise Refused(409, text="it exists")
-            # a tag's own name is in the body, and the path says what it is of
-            tag = (await request.json()).get("tag") if what == "tag" else None
-            repo.refs[tag or value] = find(repo, value if tag else start)
-            return {}
-
-        @app.post("/api/spaces/{user}/{name}/{what}")
-        async def settings(request: Request, user: str, name: str, what: str):
-            repo, asked = self.repo(request, "spaces", f"{user}/{name}", write=True), await request.json()
-            if what == "variables":
-                repo.settings.setdefault("variables", {})[asked["key"]] = {"value": asked["value"]}
-                return repo.settings["variables"]
-            repo.settings["hardware"] = asked.get("flavor")
-            return {"stage": "BUILDING", "hardware": {"requested": asked.get("flavor")}}
-
-        @app.api_route("/api/spaces/{user}/{name}/variables", methods=["GET", "DELETE"])
-        async def variables(request: Request, user: str, name: str):
-            kept = self.repo(request, "spaces", f"{user}/{name}", write=True).settings.setdefault("variables", {})
-            if request.method == "DELETE":
-                del kept[(await request.json())["key"]]
-            return kept
-
-        @app.post("/{path:path}.git/info/lfs/objects/batch")
-        async def batch(request: Request, path: str):
-            objects = (await request.json())["objects"]
-            action = {"actions": {"upload": {"href": self.url + "/lfs/", "header": {}}}}
-            absent = [({} if o["oid"] in self.large else json.loads(json.dumps(action))) | o for o in objects]
-            for one in absent:
-                if "actions" in one:
-                    one["actions"]["upload"]["href"] += one["oid"]
-            return {"transfer": "basic", "objects": absent}
-
-        @app.put("/lfs/{oid}")
-        async def receive(request: Request, oid: str):
-            data = await request.body()
-            if sha256(data) != oid:
-                raise Refused(422)
-            self.large[oid] = data
-            return Response()
-
-        @app.api_route("/{user}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
-        def resolve(request: Request, user: str, name: str, revision: str, path: str):
-            repo = self.repo(request, "models", f"{user}/{name}")
-            if repo.gated:
-                raise Refused(403, "GatedRepo")
-            sha = find(repo, revision)
-            data = repo.commits[sha].get(path)
-            if data is None:
-                raise Refused(404, "EntryNotFound")
-            etag = sha256(data) if large(path) else git_hash(data)
-            headers = {"ETag": f'"{etag}"', "X-Repo-Commit": sha, "Content-Length": str(len(data))}
-            if request.method == "HEAD":
-                return Response(headers=headers)
-            return StreamingResponse(self.send(data, large(path)), headers=headers)
-
+        app.middleware("http")(self.watch)
+        app.exception_handler(Refused)(refuse)
+        repo, space = "/api/{kind}/{user}/{name}", "/api/spaces/{user}/{name}"
+        for methods, path, answer in (
+            ("GET", "/api/whoami-v2", self.whoami),
+            ("POST", "/api/validate-yaml", self.validate),
+            ("POST", "/api/repos/create", self.create),
+            ("GET", repo, self.info),
+            ("GET", f"{repo}/revision/{{revision:path}}", self.info),
+            ("GET", f"{repo}/tree/{{revision}}", self.tree),
+            ("POST", f"{repo}/preupload/{{revision:path}}", self.ask_how_to_upload),
+            ("POST", f"{repo}/commit/{{revision:path}}", self.commit),
+            ("POST", f"{repo}/branch/{{branch:path}}", self.branch),
+            ("POST", f"{repo}/tag/{{revision:path}}", self.tag),
+            ("POST", f"{space}/variables", self.set_variable),
+            ("POST", f"{space}/hardware", self.set_hardware),
+            ("GET DELETE", f"{space}/variables", self.variables),
+            ("POST", "/{path:path}.git/info/lfs/objects/batch", self.batch),
+            ("PUT", "/lfs/{oid}", self.receive),
+            ("GET HEAD", "/{user}/{name}/resolve/{revision}/{path:path}", self.resolve),
+        ):
+            app.add_api_route(path, answer, methods=methods.split())
         return app
+
+    async def watch(self, request: Request, call_next):
+        self.requests.append(f"{request.method} {request.url.path}")
+        return await self.broken(request) or await call_next(request)
+
+    def whoami(self, request: Request):
+        if not (role := self.role(request)):
+            raise Refused(401)
+        return {"type": "user", "name": "ann", "auth": {"accessToken": {"role": role}}}
+
+    def validate(self):
+        return {"errors": [], "warnings": []}
+
+    async def create(self, request: Request):
+        asked = await request.json()
+        if self.role(request) != "write":
+            raise Refused(403, text="You don't have the rights")
+        kind, name = f"{asked.get('type') or 'model'}s", f"{asked.get('organization') or 'ann'}/{asked['name']}"
+        answer = {"url": f"{self.url}/{'' if kind == 'models' else kind + '/'}{name}", "name": name}
+        if (kind, name) in self.repos:
+            return JSONResponse(answer | {"error": "it exists"}, 409)
+        repo = self.repos[kind, name] = Repo(private=asked.get("visibility") == "private")
+        repo.settings = {k: v for k, v in asked.items() if k in ("sdk", "hardware", "variables")}
+        repo.commit({".gitattributes": b"*.safetensors filter=lfs\n"})
+        return answer
+
+    def info(self, request: Request, kind: str, user: str, name: str, revision: str = "main"):
+        repo = self.repo(request, kind, f"{user}/{name}")
+        sha = repo.find(revision)
+        files = [{"rfilename": path} | described(path, data) for path, data in repo.commits[sha].items()]
+        about = {"id": f"{user}/{name}", "sha": sha, "private": repo.private, "gated": repo.gated and "manual"}
+        return about | {"siblings": files, "tags": [], "downloads": 0, "likes": 0}
+
+    def tree(self, request: Request, kind: str, user: str, name: str, revision: str):
+        repo = self.repo(request, kind, f"{user}/{name}")
+        files = repo.commits[repo.find(revision)].items()
+        entries = [{"type": "file", "path": p, "oid": git_hash(data), **described(p, data)} for p, data in files]
+        return [e | ({"lfs": e["lfs"] | {"oid": e["lfs"]["sha256"]}} if "lfs" in e else {}) for e in entries]
+
+    async def ask_how_to_upload(self, request: Request, kind: str, user: str, name: str, revision: str):
+        repo = self.repo(request, kind, f"{user}/{name}", write=True)
+        now = repo.commits[repo.find(revision)]
+        return {"files": [self.preupload(file, now) for file in (await request.json())["files"]]}
+
+    async def commit(self, request: Request, kind: str, user: str, name: str, revision: str):
+        repo = self.repo(request, kind, f"{user}/{name}", write=True)
+        lines = [json.loads(line) for line in (await request.body()).splitlines()]
+        sha = repo.commit(dict(filter(None, map(self.content, lines))), revision)
+        return {"commitUrl": f"{self.url}/{user}/{name}/commit/{sha}", "commitOid": sha, "hookOutput": ""}
+
+    async def branch(self, request: Request, kind: str, user: str, name: str, branch: str):
+        repo = self.repo(request, kind, f"{user}/{name}", write=True)
+        if branch in repo.refs:
+            raise Refused(409, text="it exists")
+        asked = await request.json() if await request.body() else {}
+        repo.refs[branch] = repo.find(asked.get("startingPoint") or "main")
+        return {}
+
+    async def tag(self, request: Request, kind: str, user: str, name: str, revision: str):
+        """revision: what the tag is of; its own name is in the body."""
+        repo = self.repo(request, kind, f"{user}/{name}", write=True)
+        repo.refs[(await request.json())["tag"]] = repo.find(revision)
+        return {}
+
+    async def set_variable(self, request: Request, user: str, name: str):
+        repo, asked = self.repo(request, "spaces", f"{user}/{name}", write=True), await request.json()
+        repo.settings.setdefault("variables", {})[asked["key"]] = {"value": asked["value"]}
+        return repo.settings["variables"]
+
+    async def set_hardware(self, request: Request, user: str, name: str):
+        repo, asked = self.repo(request, "spaces", f"{user}/{name}", write=True), await request.json()
+        repo.settings["hardware"] = asked.get("flavor")
+        return {"stage": "BUILDING", "hardware": {"requested": asked.get("flavor")}}
+
+    async def variables(self, request: Request, user: str, name: str):
+        kept = self.repo(request, "spaces", f"{user}/{name}", write=True).settings.setdefault("variables", {})
+        if request.method == "DELETE":
+            del kept[(await request.json())["key"]]
+        return kept
+
+    async def batch(self, request: Request, path: str):
+        """Where each large file is to be sent; one that is here already is not asked for."""
+        answers = []
+        for one in (await request.json())["objects"]:
+            upload = {"upload": {"href": f"{self.url}/lfs/{one['oid']}", "header": {}}}
+            answers.append(one if one["oid"] in self.large else one | {"actions": upload})
+        return {"transfer": "basic", "objects": answers}
+
+    async def receive(self, request: Request, oid: str):
+        data = await request.body()
+        if sha256(data) != oid:
+            raise Refused(422)
+        self.large[oid] = data
+        return Response()
+
+    def resolve(self, request: Request, user: str, name: str, revision: str, path: str):
+        repo = self.repo(request, "models", f"{user}/{name}")
+        if repo.gated:
+            raise Refused(403, "GatedRepo")
+        sha = repo.find(revision)
+        data = repo.commits[sha].get(path)
+        if data is None:
+            raise Refused(404, "EntryNotFound")
+        etag = sha256(data) if large(path) else git_hash(data)
+        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": sha, "Content-Length": str(len(data))}
+        if request.method == "HEAD":
+            return Response(headers=headers)
+        return StreamingResponse(self.send(data, large(path)), headers=headers)
 
     def preupload(self, file: dict, now: dict[str, bytes]) -> dict:
         path = file["path"]

@@ -10,6 +10,6 @@ FORGET = Path("/proc/self/clear_refs")  # on Linux only: "5", written there, mak
 def peak_mb() -> float:
     """In megabytes. Where Linux tells, not by getrusage: its peak of a process begins with that of the parent."""
     status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) * 1024 / 1e6
+    if status.exists() and (peak := re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="ascii"))):
+        return int(peak[1]) * 1024 / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on a Mac

@@ -30,7 +30,7 @@ def free_port() -> int:
 def serving(command: list[str], port: int, folder: str, **environment: str):
     """A server in a process of its own, once it answers."""
     env = os.environ | environment | {"PORT": str(port), "GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
-    log = open(Path(folder) / f"{port}.log", "w+")  # noqa: SIM115
+    log = open(Path(folder) / f"{port}.log", "w+", encoding="utf-8")  # noqa: SIM115
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
     try:
         for _ in range(900):
@@ -43,6 +43,7 @@ def serving(command: list[str], port: int, folder: str, **environment: str):
         yield process
     finally:
         if process.poll() is not None:
-            print(f"{' '.join(command)} has ended by itself:\n{Path(log.name).read_text()[-2000:]}", file=sys.stderr)
+            said = Path(log.name).read_text(encoding="utf-8")[-2000:]
+            print(f"{' '.join(command)} has ended by itself:\n{said}", file=sys.stderr)
         process.terminate()
         process.wait(30)

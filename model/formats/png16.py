@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from typing import TypeGuard
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -11,9 +12,9 @@ from .shades import assemble, shade, span
 ROWS = 256
 
 
-def is_png16(photo: Image.Image) -> bool:
+def is_png16(photo: Image.Image) -> TypeGuard[PngImagePlugin.PngImageFile]:
     """photo: as Pillow opened it, not decoded yet."""
-    return photo.format == "PNG" and "16B" in str(photo.tile)
+    return isinstance(photo, PngImagePlugin.PngImageFile) and "16B" in str(photo.tile)
 
 
 def read_png16(
@@ -23,10 +24,9 @@ def read_png16(
 
     first: the file as Pillow opened it; data: the same as bytes; load: called in order to decode.
     """
-    mode, size = first.mode, first.size
+    mode, size = str(first.tile[0].args).split(";")[0], first.size  # I, LA, RGB or RGBA
     halves = [first]
     if mode == "LA":  # its four bytes for a pixel
-        first._mode = "RGBA"
         first.tile = [tile._replace(args="RGBA") for tile in first.tile]
     elif mode in ("RGB", "RGBA"):  # the upper bytes, and once more, with the lower ones taken for these
         halves.append(PngImagePlugin.PngImageFile(io.BytesIO(data)))
@@ -42,7 +42,7 @@ def read_png16(
         return np.ascontiguousarray(parts[0]).view(">u2") if mode == "LA" else parts[0][..., None]
 
     key = first.info.get("transparency")  # the colour that is to be clear
-    clear = key is not None and mode in ("I;16", "RGB")
+    clear = key is not None and mode in ("I", "RGB")
     number = 3 if "RGB" in mode else 1
     bands = [(top, min(top + ROWS, size[1])) for top in range(0, size[1], ROWS)]
     black, white = span(rows(*band)[..., :number] for band in bands)

@@ -16,13 +16,14 @@ from .shades import Stored, assemble, shade, span
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIPS, SAMPLES, ROWS = 273, 277, 278
-STRIP_SIZES, PLANAR, PREDICTOR, PALETTE = 279, 284, 317, 320
+STRIP_SIZES, PLANAR, PREDICTOR, PALETTE, SUBSAMPLING = 279, 284, 317, 320, 530
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES, EXTRA, FORMAT, PROFILE = 322, 323, 324, 325, 338, 339, 34675
-FAX_AND_JPEG = (292, 293, 347, *range(512, 522), 530, 531)
+FAX_AND_JPEG = (292, 293, 347, *range(512, 522), SUBSAMPLING, 531)
 CODED = (WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIPS, SAMPLES, ROWS, STRIP_SIZES, PLANAR)
 CODED += (PALETTE, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES, EXTRA, FORMAT, *FAX_AND_JPEG)
-MODES = {0: "L", 1: "L", 2: "RGB", 3: "RGB", 5: "CMYK", 8: "LAB"}  # by photometric; 0: white is zero, 3: palette
-COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 8: 3}  # samples by photometric
+# By photometric, of which 0 is a negative (white is zero) and 3 has a palette: Pillow's mode, samples of colour.
+MODES = {0: "L", 1: "L", 2: "RGB", 3: "RGB", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
+COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
 PREDICTED = (5, 8, 32946, 34925, 50000)  # LZW, deflate under two numbers, LZMA, Zstandard
 LOSSLESS = (1, 32773, *PREDICTED)  # not compressed, PackBits
 MOST_PIXELS, MOST_BYTES = 50_000_000, 175_000_000  # decoded; Pillow's own limit is a little above
@@ -45,7 +46,10 @@ def read_tiff(data: bytes, load: Load) -> Stored:
     tags = read_tags(data)
     if _one(tags, WIDTH, 0) * _one(tags, HEIGHT, 0) > MOST_PIXELS:
         raise Image.DecompressionBombError
-    if _one(tags, COMPRESSION, 1) in LOSSLESS and _photometric(tags) in MODES:
+    if STRIPS not in tags and TILES not in tags:
+        raise ValueError("no picture")
+    subsampled = _photometric(tags) == 6 and tags.get(SUBSAMPLING) != [1, 1]
+    if _one(tags, COMPRESSION, 1) in LOSSLESS and _photometric(tags) in MODES and not subsampled:
         colours, alpha = Samples(data, tags, load).picture()
     else:
         colours, alpha = _open(data, {tag: tags[tag] for tag in CODED if tag in tags}), None
@@ -101,7 +105,7 @@ class Samples:
         shown |= {WIDTH: [wide], BITS: [8], PHOTOMETRIC: [1], SAMPLES: [1]}
         if TILES in tags:
             shown[TILE_WIDTH] = [self.tile_bytes]
-        planes = []
+        planes: list[Image.Image] = []
         for plane in range(apart):
             for tag in (STRIPS, STRIP_SIZES, TILES, TILE_SIZES):
                 if tag in tags:

@@ -14,14 +14,20 @@ JUNK = bytes(range(1, 200)) * 300
 
 
 def completed(data: bytes, junk: bool) -> bytes:
-    """A JPEG or WebP that ends too early, with an end: nothing, or nonsense, in the place of what is missing."""
+    """A file that ends too early, with an end: nothing, or nonsense, in the place of what is missing.
+
+    Of the formats that Pillow's readers decode row by row, the file as it is: those stop at its end.
+    """
     if data[:2] == b"\xff\xd8":
         return data + (JUNK if junk else b"") + b"\xff\xd9"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        missing = struct.unpack("<I", data[4:8])[0] + 8 - len(data)
-        if 0 < missing <= len(JUNK):
-            return data + (JUNK[:missing] if junk else bytes(missing))
-    return data
+    length = 0
+    if data[:4] == b"RIFF":
+        length = struct.unpack("<I", data[4:8])[0] + 8
+    elif data[4:8] == b"ftyp":  # HEIC, AVIF: boxes, each of which says how long it is
+        while length + 8 <= len(data) and (box := struct.unpack_from(">I", data, length)[0]) >= 8:
+            length += box
+    missing = min(max(0, length - len(data)), len(JUNK))
+    return data + (JUNK[:missing] if junk else bytes(missing))
 
 
 def load_onto(photo: Image.Image, junk: bool) -> None:
@@ -33,10 +39,11 @@ def load_onto(photo: Image.Image, junk: bool) -> None:
             prepare()
             photo.im.paste(_ink(photo.im.mode, junk), (0, 0, *photo.im.size))
 
-        photo.load_prepare = load_prepare
+        photo.load_prepare = load_prepare  # type: ignore[method-assign]
     with contextlib.suppress(OSError, EOFError, SyntaxError):
         photo.load()
-    photo.tile = []  # Pillow would try again
+    if isinstance(photo, ImageFile.ImageFile):
+        photo.tile = []  # Pillow would try again
 
 
 def _ink(mode: str, junk: bool):

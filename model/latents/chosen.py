@@ -21,7 +21,7 @@ NEXT_SEED = 6_364_136_223_846  # from the seed of a candidate to that of the nex
 class Chosen:
     """Draws from a mixture and rejects what is foretold to be odder than most photos.
 
-    home [D], in coordinates: one ordinary dog, which all draws approach as the temperature falls.
+    home [D], in coordinates: one ordinary dog, which all draws approach as the temperature falls to 0.
     slopes [D], bends [D] and level []: promise(c) = level + slopes . c + bends . (c^2 - 1).
     floor []: the promise from which a candidate is taken.
     """
@@ -69,10 +69,10 @@ class Chosen:
 
 
 def approach(mixture: Mixture, home: Tensor, n: int, temperature: float, seed: int) -> Tensor:
-    """Candidates [n, D], float64, in coordinates: at temperature 1 and above the mixture's, below it nearer to home.
+    """Candidates [n, D], float64, in coordinates: at temperature 1 and above the mixture's, at 0 the dog at home.
 
-    Not nearer to the mean: dogs live on a shell round it, and near it the decoder draws a jumble of all of them.
-    So the length of a draw is kept, and it turns toward home until at temperature 0 it is there.
+    In between they shrink toward the mean, and near it, where the decoder would draw a jumble of all dogs, they turn
+    home: by half at temperature 0.3, by a tenth at 0.7, so that there are still dogs of all kinds.
     """
     c = temperature * mixture.coordinates(n, seed, torch.float64)
-    return c + max(0.0, 1 - temperature**2) ** 0.5 * home.double()
+    return c + max(0.0, 1 - temperature) ** 2 * home.double()

@@ -57,7 +57,8 @@ class Latents(Basis):
         tensors = {name: getattr(self, name) for name in ("mean", "directions", "sd", "effect", "kl")}
         for name in STORED:
             if name in self.priors:
-                tensors |= {f"{name}.{key}": t for key, t in self.priors[name].tensors().items()}
+                fitted = self.priors[name].tensors()  # type: ignore[attr-defined]  # as all that are fitted
+                tensors |= {f"{name}.{key}": t for key, t in fitted.items()}
         tensors = {key: t.float().contiguous().clone() for key, t in tensors.items()}
         facts = {"names": json.dumps(self.names), "distance": json.dumps(self.distance)}
         write_whole(Path(path), to_bytes(tensors, facts))

@@ -135,8 +135,7 @@ def main(folder: Path) -> None:
         began = time.perf_counter()
         try:
             sight = studio.look(path)
-            box = sight.heads[0].box if sight.heads else None
-            studio.reconstruct(studio.cut(sight.photo, box))
+            studio.reconstruct(sight.photo, sight.crop)
             outcome = "picture"
         except PhotoError as error:
             outcome = str(error)

@@ -29,7 +29,7 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
     """app.py in a process of its own, as `make app` starts it, ready to answer."""
     port = port or free_port()
     env = os.environ | {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
-    log = open(folder / "server.log", "w")
+    log = open(folder / "server.log", "w", encoding="utf-8")
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     for _ in range(600):

@@ -2,8 +2,8 @@
 
     python -m training.prepare PHOTOS OUT
 
-OUT gets train/ and val/ with a JPEG of each head, and heads.csv with a line for each: where it was cut from, or
-why it was left out. A run that was stopped, or killed, goes on where it was when it is started again.
+OUT gets train/ and val/ with a JPEG of each head, upright by its eyes, and heads.csv with a line for each: where it
+was cut from, or why it was left out. A run that was stopped, or killed, goes on where it was when it is started again.
 """
 
 import argparse
@@ -26,15 +26,16 @@ from PIL import Image
 from tqdm import tqdm
 
 from model import DogFinder, PhotoError, open_photo
+from model.crop import FRAMES
 from model.errors import PlainError
 from model.files import write_whole
-from model.finder import crop_box
+from model.finder import by_eyes, frame_of
 from model.pixels import to_file
 
 from ..command import one_sentence, unwritten
-from .folder import SUFFIXES
+from .walk import as_folder, pictures_under
 
-PHOTO_SUFFIXES = SUFFIXES | {".heic", ".heif", ".jfif", ".mpo"}
+MOST_OUTSIDE = 0.25  # of a square may lie beyond its photo's edge
 HASH_SIDE = 16
 SAME = 20  # of the hash's 256 bits that two copies of a photo may differ in
 FLAT = 2  # levels of grey; smaller differences are noise
@@ -47,15 +48,29 @@ class PrepareError(PlainError):
 
 @dataclass
 class Line:
-    """A line of heads.csv. left, top, side: where in the upright photo the crop is. why: empty if it was kept."""
+    """A line of heads.csv. why: empty if the head was kept.
+
+    x, y, side (pixels) and angle (radians, clockwise): centre, side and turn of its square in the upright photo;
+    outside: share of it beyond the photo's edge. score: of the head; sure: of its landmarks. left_x .. nose_y: the
+    eye on the picture's left, the one on its right and the nose, in pixels of the picture that was written.
+    """
 
     photo: str
     split: str = ""
     crop: str = ""
-    left: int | str = ""
-    top: int | str = ""
-    side: int | str = ""
+    x: float | str = ""
+    y: float | str = ""
+    side: float | str = ""
+    angle: float | str = ""
+    outside: float | str = ""
     score: float | str = ""
+    sure: float | str = ""
+    left_x: float | str = ""
+    left_y: float | str = ""
+    right_x: float | str = ""
+    right_y: float | str = ""
+    nose_x: float | str = ""
+    nose_y: float | str = ""
     hash: str = ""
     why: str = ""
 
@@ -86,11 +101,13 @@ def start_worker() -> None:
 
 def _end_with_parent() -> None:
     """If that is killed, nobody else would tell this process to end."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
     os._exit(1)
 
 
-def cut(folder: Path, name: str, size: int, smallest: int) -> list[tuple[Line, bytes]]:
+def cut(folder: Path, name: str, size: int, smallest: int, frame: str) -> list[tuple[Line, bytes]]:
     """The heads in one photo, each a line and the JPEG of its crop; for a photo without any, one line that says why."""
     try:
         photo = open_photo(folder / name)
@@ -98,17 +115,21 @@ def cut(folder: Path, name: str, size: int, smallest: int) -> list[tuple[Line, b
         return [(Line(name, why=str(error)), b"")]
     cuts, bits = [], f"{difference_hash(photo):064x}"
     for number, head in enumerate(finder.find(photo)):
-        left, top, right, bottom = crop_box(photo.size, head.box)
-        line = Line(name, "", "", left, top, right - left, round(head.score, 3))
-        if right - left < smallest:
-            line.why = f"The head is too small: its crop has {right - left} pixels a side."
-            cuts.append((line, b""))
-            continue
-        crop = photo.crop((left, top, right, bottom))
-        line.hash, line.crop = bits, crop_name(name, number)
-        if right - left > size:
-            crop = crop.resize((size, size), Image.Resampling.LANCZOS)
-        cuts.append((line, to_file(crop, "JPEG", **QUALITY)))
+        square = frame_of(head, photo.size, frame)
+        marks = (size * square.to_square(torch.tensor(head.landmarks))).flatten().tolist()
+        where = [round(v, 2) for v in (*square.centre, square.side)] + [round(square.angle, 4)]
+        outside = square.outside(photo.size)
+        told = [round(v, 3) for v in (outside, head.score, head.sure)]
+        line = Line(name, "", "", *where, *told, *(round(v, 1) for v in marks))  # type: ignore[arg-type]
+        if square.side < smallest:
+            line.why = f"The head is too small: its crop has {square.side:.0f} pixels a side."
+        elif frame == "eyes" and not by_eyes(head, photo.size):
+            line.why = f"Its eyes and nose can't be seen surely ({head.sure:.2f}): it looks aside, or they are covered."
+        elif outside > MOST_OUTSIDE:
+            line.why = f"The head is cut off: {outside:.0%} of its square lies beyond the photo's edge."
+        if not line.why:
+            line.hash, line.crop = bits, crop_name(name, number)
+        cuts.append((line, b"" if line.why else to_file(square.cut(photo, size), "JPEG", **QUALITY)))
     return cuts or [(Line(name, why="No dog's head was found."), b"")]
 
 
@@ -147,7 +168,7 @@ class Record:
         writer.writerow(COLUMNS)
         writer.writerows([row[column] for column in COLUMNS] for row in rows)
         write_whole(path, buffer.getvalue().encode(errors="surrogateescape"))
-        self.file = open(path, "a", newline="", errors="surrogateescape")
+        self.file = open(path, "a", newline="", encoding="utf-8", errors="surrogateescape")
         self.writer = csv.writer(self.file)
 
     def note(self, line: Line) -> None:
@@ -181,18 +202,17 @@ def keep(cuts: list[tuple[Line, bytes]], record: Record, out: Path, every: int) 
     record.write([line for line, _ in cuts])
 
 
-def prepare(photos: Path, out: Path, size: int, smallest: int, every: int, workers: int) -> Record:
-    """Everything that `python -m training.prepare` does. Raises PrepareError, WeightsError, OSError."""
-    if not photos.is_dir():
-        raise PrepareError(f"There is no folder {photos}; name one that holds photos.")
+def prepare(photos: Path, out: Path, size: int, smallest: int, frame: str, every: int, workers: int) -> Record:
+    """Everything that `python -m training.prepare` does. Raises PlainError, OSError."""
+    as_folder(photos)
     DogFinder()  # here, where what is wrong with its weights can be said
     for split in ("train", "val"):
         (out / split).mkdir(parents=True, exist_ok=True)
-    files = (path for path in photos.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
-    names = sorted(str(path.relative_to(photos)) for path in files if out.resolve() not in path.resolve().parents)
+    names = [str(path.relative_to(photos)) for path in pictures_under(photos, exclude=out)]
     if not names:
-        raise PrepareError(f"The folder {photos} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
-    settings, began = os.fsencode(f"{photos.resolve()} --size {size} --min {smallest}"), out / "settings.txt"
+        raise PrepareError(f"The folder {photos} holds no photos.")
+    settings = os.fsencode(f"{photos.resolve()} --size {size} --min {smallest} --frame {frame}")
+    began = out / "settings.txt"
     if began.is_file() and (before := began.read_bytes()) != settings:
         raise PrepareError(f"{out} was begun with {os.fsdecode(before)}; use the same, or choose another folder.")
     record = Record(out / "heads.csv", set(names))
@@ -202,7 +222,7 @@ def prepare(photos: Path, out: Path, size: int, smallest: int, every: int, worke
     with ProcessPoolExecutor(workers, context, start_worker) as pool, record.file:
         bar = tqdm(total=len(names), initial=len(names) - len(todo), unit=" photos", desc="cutting", smoothing=0.05)
         try:
-            work = partial(cut, photos, size=size, smallest=smallest)
+            work = partial(cut, photos, size=size, smallest=smallest, frame=frame)
             for cuts in pool.map(work, todo, chunksize=4):
                 keep(cuts, record, out, every)
                 bar.set_postfix_str(f"{record.heads_kept} heads", refresh=False)
@@ -223,17 +243,22 @@ def explain(error: Exception) -> str | None:
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photos", type=Path, help="a folder of photos, with folders in it or not")
-    parser.add_argument("out", type=Path, help="where the crops go; --data of training.train takes it")
-    parser.add_argument("--size", type=int, default=160, help="pixels a side that larger crops are reduced to")
-    parser.add_argument("--min", type=int, default=128, help="smaller crops, in pixels a side, are left out")
+    parser.add_argument("photos", help="a folder of photos, with folders in it or not")
+    parser.add_argument("out", help="where the crops go; --data of training.train takes it")
+    parser.add_argument("--size", type=int, default=256, help="pixels a side of the crops (default 256)")
+    parser.add_argument("--min", type=int, default=120, help="heads smaller in their photo are left out (default 120)")
+    words = "eyes: upright by eyes and nose; box: the loose square that weights of version 0.1 know (default eyes)"
+    parser.add_argument("--frame", choices=FRAMES, default="eyes", help=words)
     parser.add_argument("--val", type=float, default=0.05, help="share of the photos held out (default 0.05)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes (default: one a core)")
     args = parser.parse_args(argv)
     if not (args.size > 0 and args.min > 0 and args.workers and args.workers > 0 and 0 < args.val <= 0.5):
         parser.error("--size, --min and --workers are above 0, --val is above 0 and at most 0.5.")
     with one_sentence(explain, stopped="Stopped; the same command goes on from here."):
-        record = prepare(args.photos, args.out, args.size, args.min, round(1 / args.val), args.workers)
+        photos, out = as_folder(args.photos), Path(args.out)
+        if not args.out.strip():
+            raise PrepareError("No folder to write to was named; name one for the crops.")
+        record = prepare(photos, out, args.size, args.min, args.frame, round(1 / args.val), args.workers)
     print(f"{record.heads_kept} heads from {len(record.with_heads)} of {len(record.done)} photos -> {args.out}")
 
 

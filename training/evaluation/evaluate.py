@@ -71,7 +71,7 @@ def evaluate(vae: DogVAE, own: Pictures, reference: Reference, count: int, grids
     headline = HEADLINE.get(vae.config.preset, "fitted")
     measured = reference.of_reconstructions(comparable(rebuilt))
     measured["sharpness"] = laplacian_variance(rebuilt[own.sharp]).median().item() / hair
-    result = {
+    result: dict = {
         "preset": vae.config.preset,
         "image_size": vae.config.image_size,
         "headline_prior": headline,
@@ -197,10 +197,10 @@ def training_facts(folder: Path, digest: str) -> dict:
     facts = {"images": None, "minutes": None}
     try:
         if (folder / "log.jsonl").is_file():
-            lines = (folder / "log.jsonl").read_text().splitlines()
+            lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
             known = json.loads(lines[-1])
         else:
-            known = json.loads((folder / "metrics.json").read_text())
+            known = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
             known = known if known["sha256"] == digest else {}
         return {k: known.get(k) for k in facts}
     except (OSError, ValueError, IndexError, KeyError):  # none, or cut off: then it is not known

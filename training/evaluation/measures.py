@@ -31,7 +31,7 @@ class Reference:
         self.train, self.real = train.pixels, val.pixels
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.batch = 64 if self.device.type == "cuda" else 8  # a CPU is half as fast again where it stays in cache
-        self.judge = Judge().eval().to(self.device, memory_format=torch.channels_last)
+        self.judge = Judge().eval().to(self.device).to(memory_format=torch.channels_last)
         self.real_features = self.features(self.real, "looking at val")
         self.train_features = self.features(self.train, "looking at train")
         self.sharpness = laplacian_variance(self.real).median().item()
@@ -89,9 +89,8 @@ class Reference:
         """
         features = self.features(pixels, "looking at reconstructions")
         chunks = list(zip(pixels.float().split(BATCH), self.real.float().split(BATCH), strict=True))
-        kind = {"data_range": 255.0, "reduction": "none"}
-        psnr = torch.cat([peak_signal_noise_ratio(x, y, dim=(1, 2, 3), **kind) for x, y in chunks])
-        ssim = torch.cat([structural_similarity_index_measure(x, y, **kind).view(-1) for x, y in chunks])
+        psnr = torch.cat([peak_signal_noise_ratio(*two, 255.0, reduction="none", dim=(1, 2, 3)) for two in chunks])
+        ssim = torch.cat([similarity(*two) for two in chunks])
         distance = self.distances(pixels, self.real, "comparing reconstructions")
         return self._against_real(pixels, features, paired=True) | {
             "perceptual": distance.mean().item(),
@@ -137,6 +136,13 @@ def laplacian_variance(pixels: Tensor) -> Tensor:
     rgb = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
     chunks = [F.conv2d((x.float() * rgb).sum(1, keepdim=True), kernel).var((1, 2, 3)) for x in pixels.split(BATCH)]
     return torch.cat(chunks)
+
+
+def similarity(x: Tensor, y: Tensor) -> Tensor:
+    """SSIM of each pair [N] (Wang et al. 2004)."""
+    ssim = structural_similarity_index_measure(x, y, reduction="none", data_range=255.0)
+    assert isinstance(ssim, Tensor)  # a pair of tensors only where more is asked for
+    return ssim.view(-1)
 
 
 def subset_size(real: int, other: int) -> int:

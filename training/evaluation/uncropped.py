@@ -5,7 +5,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model import DogFinder, DogVAE, NoDogError, PhotoError
-from model.photos import center_crop, open_photo
+from model.crop import Crop
+from model.photos import open_photo
 from model.pixels import to_tensor
 
 from ..data.folder import DataError
@@ -18,6 +19,7 @@ BATCH = 16
 
 def of_photos(vae: DogVAE, judge: Judge, finder: DogFinder, photos: list[Labelled]) -> dict:
     """Mean perceptual distance of crop and reconstruction, cut either way; where no head is found, in the middle."""
+    size, frame = vae.config.image_size, vae.config.frame
     found, middle, missed, unread = [], [], 0, 0
     for photo in tqdm(photos, "uncropped photos", unit=" photos", leave=False):
         try:
@@ -25,15 +27,14 @@ def of_photos(vae: DogVAE, judge: Judge, finder: DogFinder, photos: list[Labelle
         except PhotoError:
             unread += 1
             continue
-        middle.append(center_crop(opened))
+        middle.append(Crop.middle(opened.size).cut(opened, size))
         try:
-            found.append(finder.crop(opened))
+            found.append(finder.frame(opened, frame=frame).cut(opened, size))
         except NoDogError:
             found.append(middle[-1])
             missed += 1
     if not middle:
         raise DataError(f"None of the {len(photos)} photos can be read.")
-    size = vae.config.image_size
     distances = [_distance(vae, judge, torch.stack([to_tensor(p, size) for p in crops])) for crops in (found, middle)]
     return {
         "photos": len(middle),

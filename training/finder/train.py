@@ -27,14 +27,12 @@ from model.pretrained import cpu_has_bfloat16, sha256
 
 from ..command import one_sentence, unwritten
 from ..evaluation.evaluate import write_json
-from ..tables import table
+from .card import MOST_REPORTED, NOT_DOGS, card, curve_table
 from .views import SIZE, VIEWS, Labelled, Views, make_views, read_labels
 
 BATCH, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 64, 2e-3, 0.05, 0.2
 HELD_OUT = 10  # one photo without dogs in so many is not trained on: the default threshold is chosen on them
-MOST_REPORTED = 0.05  # of those, in which it may report a head
 CURVE = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
-NOT_DOGS = ("cat", "animal", "thing")
 
 
 def finder_loss(maps: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -93,59 +91,12 @@ def save_finder(maps: HeadMaps, folder: Path, width: int, threshold: float) -> N
     write_whole(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
 
 
-CARD = """---
-license: other
-license_name: non-commercial-research
-library_name: pytorch
-pipeline_tag: object-detection
-tags: [dogs, object-detection]
----
-
-# The finder of dogs' heads
-
-A photo in; a square round each dog's head out, with a score. A small head ({parameters:,} parameters) on
-EfficientNet-Lite0, which is stored once, in `../dogvae/model.safetensors`; it works whatever VAE is loaded.
-
-```python
-from model import DogFinder, open_photo      # the DogVAE repository
-DogFinder().crop(open_photo("my dog.heic"))   # the square that the VAE takes
-```
-
-## Numbers
-
-{table}
-
-A head is rightly placed if its centre is within 0.25 sizes of the labelled one and its size within a factor of 1.6;
-of all dogs, those not found included. The default threshold, {threshold}, was chosen without these photos: it is the
-lowest of the table at which a head is reported in at most {most:.0%} of {held_out} photos without dogs that were held
-out of training.
-
-## Data and licence
-
-Trained by `{command}` on {views:,} views of {photos:,} photos. The dogs come from Flickr photos of the "dog emotions"
-set (no licence stated), boxed by a detector (dlib MMOD), the photos without dogs from ImageNet samples and Kaggle's
-Dogs vs. Cats; the test photos are Oxford-IIIT Pet's (CC BY-SA 4.0). None of them is part of this repository. The
-weights are for **research and other non-commercial use**; the code is MIT.
-
-## Limitations
-
-It centres on the face, as the detector did that boxed its photos; people's boxes round the whole head, ears included,
-lie a little higher, and of a dog in profile further back. Wolves, lions and some cats pass for dogs. It learned
-on heads from a ninth of the view upwards.
-"""
-
-
-def card(metrics: dict) -> str:
-    about = {key: metrics[key] for key in ("parameters", "threshold", "command", "views", "photos")}
-    return CARD.format(table=curve_table(metrics), most=MOST_REPORTED, held_out=metrics["held_out"]["photos"], **about)
-
-
 # ---- Measuring
 
 
 def look_at_all(finder: DogFinder, photos: list[Labelled], doing: str) -> list[list[Head]]:
     """What the finder sees in each photo, down to the lowest threshold of the curve."""
-    return [finder.find(open_photo(p.path), CURVE[0]) for p in tqdm(photos, doing, unit=" photos", leave=False)]
+    return [finder.find_boxes(open_photo(p.path), CURVE[0]) for p in tqdm(photos, doing, unit=" photos", leave=False)]
 
 
 def best(heads: list[Head]) -> float:
@@ -185,7 +136,7 @@ def curve(photos: list[Labelled], seen: list[list[Head]], thresholds: tuple[floa
     for threshold in thresholds:
         reported = [best(heads) >= threshold for heads in seen]
         right = [located(p, heads) for p, heads in zip(photos, seen)]
-        line = {"threshold": threshold}
+        line: dict[str, float | None] = {"threshold": threshold}
         for kind in ("dog", *NOT_DOGS):
             of_kind = [hit for hit, k in zip(reported, kinds) if k == kind]
             line[kind] = sum(of_kind) / len(of_kind) if of_kind else None
@@ -219,23 +170,6 @@ def measure(finder: DogFinder, data: Path) -> dict:
     }
 
 
-def curve_table(metrics: dict) -> str:
-    """The whole curve, as Markdown."""
-    val, test = metrics["val"], metrics["test"]
-    count = test["photos"]
-    rows = []
-    for line in test["curve"]:
-        name = f"{line['threshold']:.2f}"
-        name = f"**{name}**" if line["threshold"] == metrics["threshold"] else name
-        shares = [line["dog"], line["located"], *(line[kind] for kind in NOT_DOGS)]
-        rows.append([name, *("" if share is None else f"{share:.1%}" for share in shares)])
-    columns = ["threshold", f"{count['dog']} dogs: head found", "rightly placed"]
-    columns += [f"{count[kind]} {kind}s reported" for kind in NOT_DOGS]
-    found = f"{val['iou_over_half']:.1%} found with IoU > 0.5, mean IoU {val['mean_iou']:.3f}"
-    about = f"On val: of {val['heads']} heads, {found}. On test, never trained on (bold: the default threshold):"
-    return "\n".join([about, "", *table(columns, rows)])
-
-
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, type=Path, help="the folder of photos.csv and photos/")
@@ -254,8 +188,17 @@ def main(argv: list[str] | None = None) -> None:
         metrics = facts | {"sha256": sha256(args.out / "model.safetensors")} | measure(finder, args.data)
         print(curve_table(metrics))
         if not args.measure:
+            metrics |= landmarks_of(args.out / "metrics.json")
             write_json(metrics, args.out / "metrics.json")
             write_whole(args.out / "README.md", card(metrics).encode())
+
+
+def landmarks_of(path: Path) -> dict:
+    """What training.train_landmarks has noted in a metrics.json; it stays there."""
+    try:
+        return {"landmarks": json.loads(path.read_text(encoding="utf-8"))["landmarks"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def train(args: argparse.Namespace) -> dict:

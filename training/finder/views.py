@@ -16,7 +16,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 from tqdm import tqdm
 
-from model.finder import GREY, STRIDE, Box
+from model.crop import Box
+from model.finder import GREY, STRIDE
 from model.photos import open_photo
 from model.pixels import from_pixels
 from model.trunk import LITE0_CHANNELS, EfficientNetLite
@@ -57,7 +58,7 @@ class Views:
 def read_labels(data: Path, split: str) -> list[Labelled]:
     """The photos of a split of DATA/photos.csv. Raises DataError."""
     try:
-        with open(data / "photos.csv", newline="") as file:
+        with open(data / "photos.csv", newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["split"] == split]
         boxes = [[tuple(box) for box in json.loads(row["boxes"])] for row in rows]
         return [Labelled(data / "photos" / row["file"], b, _kind(row, b)) for row, b in zip(rows, boxes)]
@@ -95,14 +96,15 @@ def view_of(photo: Image.Image, boxes: list[Box], behind: Image.Image, rng: rand
     matrix = (cos, sin, cx - cos * at[0] - sin * at[1], -sin, cos, cy + sin * at[0] - cos * at[1])
     canvas = _background(behind, rng) if rng.random() < 0.5 else Image.new("RGB", (SIZE, SIZE), GREY)
     shape = Image.new("L", small.size, 255)
-    kind = {"size": (SIZE, SIZE), "method": Image.Transform.AFFINE, "data": matrix, "resample": 2}
-    canvas.paste(small.transform(**kind), mask=shape.transform(**kind))
+    how = (SIZE, SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+    seen, mask = (picture.transform(*how) for picture in (small, shape))
+    canvas.paste(seen, mask=mask)
 
     heads = []
     for bx0, by0, bx1, by1 in boxes:
         dx, dy = (bx0 + bx1) / 2 * scale - cx, (by0 + by1) / 2 * scale - cy
         heads.append((at[0] + cos * dx - sin * dy, at[1] + sin * dx + cos * dy, (bx1 - bx0) * scale))
-    return _relight(canvas, rng), heads
+    return relight(canvas, rng), heads
 
 
 def _mirror(boxes: list[Box], width: int) -> list[Box]:
@@ -122,7 +124,7 @@ def _background(photo: Image.Image, rng: random.Random) -> Image.Image:
     return photo.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=(x, y, x + side, y + side))
 
 
-def _relight(view: Image.Image, rng: random.Random) -> Image.Image:
+def relight(view: Image.Image, rng: random.Random) -> Image.Image:
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         if rng.random() < 0.5:
             view = enhance(view).enhance(rng.uniform(0.6, 1.4))
@@ -177,4 +179,5 @@ def make_views(photos: list[Labelled], counts: dict[str, int], trunk: EfficientN
         batch = trunk(x.to(dtype, memory_format=torch.channels_last))[2:]
         for store, computed in zip(features, batch):
             store[start : start + len(x)] = computed
-    return Views(*features, targets)
+    stride8, stride16, stride32 = features
+    return Views(stride8, stride16, stride32, targets)

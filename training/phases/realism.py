@@ -12,6 +12,7 @@ from model.vae import reparametrize
 from ..critic import Critic, load_heads
 from ..data.folder import Batch
 from ..fit import describe, with_mirrored
+from ..losses import PerceptualLoss
 from ..schedule import learning_rate
 from .phase import Phase
 
@@ -31,7 +32,9 @@ class Realism(Phase):
     def __init__(self, trainer: Trainer, began: int = 0):
         super().__init__(trainer, began)
         torch.manual_seed(trainer.config.seed)  # the same new weights in every process
-        self.critic = Critic(trainer.criterion, self.accelerator, self.recipe.critic_lr)
+        assert isinstance(trainer.criterion, PerceptualLoss)  # the trainer refuses a second phase of other presets
+        self.criterion = trainer.criterion
+        self.critic = Critic(self.criterion, self.accelerator, self.recipe.critic_lr)
         self.critic_known = False
         self.accelerator.unwrap_model(trainer.vae).encoder.requires_grad_(False)
 
@@ -42,7 +45,9 @@ class Realism(Phase):
         if trainer.config.init_from and not trainer.config.resume:
             self.critic_known = load_heads(self.critic, trainer.config.init_from)
         with self.accelerator.autocast():
-            self.mu, self.logvar = with_mirrored(trainer.ema, trainer.train_pictures)
+            self.mu, logvar = with_mirrored(trainer.ema, trainer.train_pictures)
+        assert logvar is not None
+        self.logvar = logvar
         upright = len(trainer.upright)
         self.prior = describe(self.mu[:, :upright], self.logvar[:, :upright])
 
@@ -71,10 +76,10 @@ class Realism(Phase):
             half, drawn = self.accelerator.unwrap_model(trainer.vae).decoder.both(z.to(x.device))
         drawn = drawn.float()
         verdict = self.critic.judge(x, drawn, batch.sharp, generator)
-        likeness, parts = trainer.criterion.coarse(
+        likeness, parts = self.criterion.coarse(
             x[:rebuilt], drawn[:rebuilt], [f[:rebuilt] for f in verdict.real], [f[:rebuilt] for f in verdict.seen]
         )
-        half_loss, half_parts = trainer.criterion.half(half, drawn)
+        half_loss, half_parts = self.criterion.of_half(half, drawn)
         realism = WHOLE * verdict.whole + FINE * verdict.fine
         ramp = min(1.0, (trainer.images - self.heeded_from) / self.recipe.realism_warmup)
         total = likeness + half_loss + ramp * realism
@@ -91,9 +96,11 @@ class Realism(Phase):
         """mu, logvar of the samples, by the frozen encoder: looked up, or of a stream computed."""
         if self.trainer.config.stream:
             with self.accelerator.autocast():
-                return tuple(encoded.cpu() for encoded in self.trainer.ema.encode(batch.x))
+                mu, logvar = self.trainer.ema.encode(batch.x)
+            assert logvar is not None
+            return mu.cpu(), logvar.cpu()
         index, mirrored, _ = self.trainer.samples.which(batch.start, len(batch.x))
-        return tuple(encoded[mirrored.long(), index] for encoded in (self.mu, self.logvar))
+        return self.mu[mirrored.long(), index], self.logvar[mirrored.long(), index]
 
     def backward(self, total: Tensor, parts: int) -> None:
         super().backward(total, parts)

@@ -91,23 +91,27 @@ TRUNK = (
 def head(metrics: dict, ours: bool) -> ModelCardData:
     """What the Hub reads of the card."""
     drawn, rebuilt = metrics["samples"][metrics["headline_prior"]]["1.0"], metrics["reconstructions"]
-    where = {"dataset_type": "image-folder", "dataset_name": f"{metrics['data']['val']} held-out pictures of dogs"}
-    task = {"task_type": "unconditional-image-generation", **where}
+    task, data = "unconditional-image-generation", f"{metrics['data']['val']} held-out pictures of dogs"
     numbers = [
         ("kid", drawn["kid_x1e3"], "Lite2-KID x1e3, random dogs"),
         ("kid", rebuilt["kid_x1e3"], "Lite2-KID x1e3, reconstructions"),
         ("psnr", rebuilt["psnr"], "PSNR dB, reconstructions"),
     ]
-    results = [EvalResult(metric_type=kind, metric_value=v, metric_name=name, **task) for kind, v, name in numbers]
-    licence = {"license": "other", "license_name": "non-commercial-research"} if ours else {"license": "unknown"}
-    return ModelCardData(
+    results = [
+        EvalResult(task, "image-folder", data, metric_type=kind, metric_value=value, metric_name=name)
+        for kind, value, name in numbers
+    ]
+    written = ModelCardData(
         model_name=f"DogVAE {metrics['preset']}",
         library_name="pytorch",
         pipeline_tag="unconditional-image-generation",
         tags=["vae", "dogs", "image-generation"],
         eval_results=results,
-        **licence,
+        license="other" if ours else "unknown",
     )
+    if ours:
+        written.license_name = "non-commercial-research"
+    return written
 
 
 def tables(metrics: dict) -> str:
@@ -151,8 +155,8 @@ def card(folder: Path, name: str | None = None) -> str:
 
 
 def _fill_in(folder: Path, name: str | None) -> str:
-    metrics = json.loads((folder / "metrics.json").read_text())
-    config = json.loads((folder / "config.json").read_text())
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     title, about = ABOUT.get(metrics["preset"], ABOUT["dogvae"])
     source = Path(metrics["data"]["folder"]).name
     ours, train = OUR_DATA.items() <= (metrics["data"] | {"folder": source}).items(), f"{metrics['data']['train']:,}"

@@ -41,7 +41,7 @@ def check(weights: Path) -> None:
         if not (weights / file).is_file():
             raise PushError(f"{weights} has no {file}; {EVALUATE}.")
     try:
-        measured = json.loads((weights / "metrics.json").read_text())["sha256"]
+        measured = json.loads((weights / "metrics.json").read_text(encoding="utf-8"))["sha256"]
     except (ValueError, KeyError, TypeError):
         raise PushError(f"{weights}/metrics.json is damaged; {EVALUATE}.") from None
     if measured != sha256(weights / "model.safetensors"):
@@ -74,14 +74,15 @@ def push(files: list[Path], repo: str, private: bool, revision: str | None, tag:
     had = hashes(head) if head else {}
     same = all(path.name in had and digest(path, had[path.name]) == had[path.name] for path in files)
     tagged = info(api, repo, tag) if tag else None
-    if tagged and not (same and tagged.sha == head.sha):
+    if tagged and not (same and head and tagged.sha == head.sha):
         raise PushError(f"{repo} has a tag {tag} already, of other weights; choose another --tag.")
-    if same:
-        commit, done = head.sha, f"{repo} has these weights already, at"
+    if same and head:
+        commit, done = str(head.sha), f"{repo} has these weights already, at"
     else:
-        message = f"DogVAE {sha256(files[0].parent / 'model.safetensors')[:12]}"
-        options = {"folder_path": files[0].parent, "revision": revision, "commit_message": message}
-        commit, done = api.upload_folder(repo_id=repo, **options).oid, f"Pushed to {repo} at"
+        folder = files[0].parent
+        message = f"DogVAE {sha256(folder / 'model.safetensors')[:12]}"
+        pushed = api.upload_folder(repo_id=repo, folder_path=folder, revision=revision, commit_message=message)
+        commit, done = pushed.oid, f"Pushed to {repo} at"
     if tag and not tagged:
         api.create_tag(repo, tag=tag, revision=commit)
     return f'{done} {commit[:7]}. Take them by load("{repo}@{tag or commit}").'

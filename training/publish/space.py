@@ -25,7 +25,7 @@ CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"  # 0.2 GB 
 
 def requirements(hardware: str) -> str:
     """requirements.txt with the torch that the hardware takes."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     if hardware.startswith("zero"):
         lines = [ZERO_GPU.get(line.partition(">")[0], line) for line in lines] + ["spaces>=0.40  # lends the GPU"]
     elif hardware.startswith("cpu"):
@@ -35,12 +35,13 @@ def requirements(hardware: str) -> str:
 
 def readme(weights: str | None, hardware: str) -> str:
     """README.md, its head saying what the Space is to be built with. weights: user/name@commit."""
-    card = SpaceCard((ROOT / "README.md").read_text())
-    card.data.suggested_hardware = hardware
+    card = SpaceCard((ROOT / "README.md").read_text(encoding="utf-8"))
+    facts: dict[str, object] = {"suggested_hardware": hardware}
     if weights:
         repo, commit = split(weights)
-        card.data.models = [repo]
-        card.data.preload_from_hub = [f"{repo} {','.join(FILES)} {commit}"]
+        facts |= {"models": [repo], "preload_from_hub": [f"{repo} {','.join(FILES)} {commit}"]}
+    for key, value in facts.items():
+        setattr(card.data, key, value)
     return str(card)
 
 
@@ -52,8 +53,8 @@ def stage(folder: Path, weights: str | None, hardware: str) -> None:
             shutil.copytree(source, folder / name, ignore=skip)
         else:
             shutil.copy(source, folder / name)
-    (folder / "requirements.txt").write_text(requirements(hardware))
-    (folder / "README.md").write_text(readme(weights, hardware))
+    (folder / "requirements.txt").write_text(requirements(hardware), encoding="utf-8")
+    (folder / "README.md").write_text(readme(weights, hardware), encoding="utf-8")
 
 
 def pin(name: str) -> str:
@@ -62,7 +63,7 @@ def pin(name: str) -> str:
     return f"{repo}@{answer(in_background(ask, repo, revision), PATIENCE, repo, revision).commit}"
 
 
-def deploy(folder: Path, space: str, weights: str | None, hardware: str) -> str:
+def deploy(folder: Path, space: str, weights: str | None, hardware: SpaceHardware) -> str:
     """Makes the Space if it is not there, sets it up, uploads; its address."""
     api = HfApi()
     probe(api)
@@ -72,8 +73,9 @@ def deploy(folder: Path, space: str, weights: str | None, hardware: str) -> str:
     elif "WEIGHTS" in api.get_space_variables(space):  # of a deployment before this one
         api.delete_space_variable(space, "WEIGHTS")
     api.request_space_hardware(space, hardware)
-    where = {"repo_id": space, "repo_type": "space", "folder_path": folder}
-    api.upload_folder(**where, delete_patterns="*", commit_message="DogVAE")
+    api.upload_folder(
+        repo_id=space, repo_type="space", folder_path=folder, delete_patterns="*", commit_message="DogVAE"
+    )
     return str(url)
 
 
@@ -100,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
                 print(f"\nrequirements.txt:\n{requirements(args.hardware)}")
                 print("README.md:\n---\n" + SpaceCard(readme(weights, args.hardware)).data.to_yaml() + "\n---")
             else:
-                print(f"Building: {deploy(folder, args.space, weights, args.hardware)}")
+                print(f"Building: {deploy(folder, args.space, weights, SpaceHardware(args.hardware))}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import { connect, reconstructions, samples } from "./server.js";
 import { state, subscribe } from "./store.js";
 
-/** @import { Failure } from "./server.js" */
+/** @import { Failure, Seen } from "./server.js" */
 
 const TROUBLE = "The server does not answer just now; the page tries again.", RETRY_MS = 2000;
 
@@ -39,7 +39,7 @@ async function showReconstructions() {
   for (const image of lesson.querySelectorAll("[data-part=crop]")) image.setAttribute("src", answer.autoencoder.crop);
   part("#squeeze [data-part=picture]").src = answer.autoencoder.picture;
   paintNumbers(part("#squeeze canvas"), answer.autoencoder.z);
-  for (const [name, seen] of Object.entries(answer)) {
+  for (const [name, seen] of /** @type {[string, Seen][]} */ (Object.entries(answer))) {
     const image = part(`[data-model=${name}]`);
     image.src = seen.picture;
     image.parentElement.querySelector("b").textContent = `${seen.psnr.toFixed(1)} dB`;
@@ -51,7 +51,7 @@ async function showReconstructions() {
 async function showSamples(seed) {
   const answer = await insist(() => samples(seed));
   for (const before of lesson.querySelectorAll(".before")) before.toggleAttribute("hidden", !answer?.["dogvae before"]);
-  for (const [row, pictures] of Object.entries(answer ?? {})) {
+  for (const [row, pictures] of /** @type {[string, string[]][]} */ (Object.entries(answer ?? {}))) {
     const images = pictures.map((src) => Object.assign(new Image(), { src, alt: `A random dog: ${row} prior` }));
     part(`[data-row="${row}"]`).replaceChildren(...images);
   }

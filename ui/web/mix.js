@@ -70,12 +70,12 @@ async function fillFrom(name, source) {
 async function fillFromPhoto(name, file) {
   if (server.unfit(file)) return say(server.unfit(file), true);
   say("Looking at the photo …");
-  const find = async () => {
+  const look = async () => {
     const found = await server.reconstruct(file, {});
     const noHead = found.photo && found.error; // then its middle is taken: there is no box to draw here
     return noHead ? server.reconstruct(file, { whole: true }) : found;
   };
-  const answer = await server.ask(find());
+  const answer = await server.ask(look());
   if (!answer) return;
   say("");
   const label = answer.heads?.length ? "your photo" : "the middle of your photo";

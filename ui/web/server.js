@@ -46,10 +46,10 @@ export const draw = (wish) => call("draw", { ...wish, ...weights() });
 
 /**
  * The picture of moved numbers; of a still move also the numbers of both kinds. took: ms in the server.
- * @param {Move} move
+ * @param {Move} wish
  * @returns {Promise<Known & Failure & { took: number }>}
  */
-export const move = (move) => inTime(call("move", { page: PAGE, ...move, ...weights() }));
+export const move = (wish) => inTime(call("move", { page: PAGE, ...wish, ...weights() }));
 
 /** The dog of a latent that was saved. @param {unknown} latent @returns {Promise<Known & Failure>} */
 export const openLatent = (latent) => call("load", latent);

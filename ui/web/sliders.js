@@ -48,10 +48,10 @@ function renderSliders() {
 /** One slider with its name, lock and way back. @param {number} index */
 function sliderRow(index) {
   const row = build(ROW), name = sliderName(index);
-  const find = (/** @type {string} */ selector) => /** @type {HTMLInputElement} */ (row.querySelector(selector));
-  const input = find("input"), lock = find(".lock"), box = find(".lock input"), back = find("button");
-  find(".name").textContent = name;
-  if (!isRaw()) find(".name").append(build(`<small>${state.facts.share[index].toFixed(1)} % effect</small>`));
+  const element = (/** @type {string} */ selector) => /** @type {HTMLInputElement} */ (row.querySelector(selector));
+  const input = element("input"), lock = element(".lock"), box = element(".lock input"), back = element("button");
+  element(".name").textContent = name;
+  if (!isRaw()) element(".name").append(build(`<small>${state.facts.share[index].toFixed(1)} % effect</small>`));
   input.setAttribute("aria-label", name);
   back.setAttribute("aria-label", `Reset ${name}`);
   box.setAttribute("aria-label", `Lock ${name}`);
@@ -59,7 +59,7 @@ function sliderRow(index) {
   const show = () => {
     const value = numbers()[index];
     input.value = `${value}`;
-    find("output").textContent = value.toFixed(2);
+    element("output").textContent = value.toFixed(2);
     box.checked = state.locked.has(index);
   };
   listen(index, input, show);

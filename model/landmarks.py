@@ -1,0 +1,163 @@
+"""The two eyes and the nose of a dog's head, and how sure they are.
+
+A small head on the frozen trunk that finder and encoder read as well. It looks twice: at the square round the head's
+box, then, with its mirror image, at the upright frame that the first answer gives.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.transforms.v2 import functional as TF
+
+from .crop import Crop, Point
+from .photos import PhotoError
+from .pretrained import WeightsError
+from .residual import ResidualBlock
+from .trunk import EfficientNetLite
+
+SIZE = 128  # pixels a side of a view
+NEAREST, FARTHEST = 0.005, 0.5  # sides: disagreements below and above count as these
+MIRROR = [1, 0, 2]  # in the mirror, the left eye is the right one
+
+Points = tuple[Point, Point, Point]  # the eye on the picture's left, the one on its right, the nose
+
+
+@dataclass(frozen=True)
+class Face:
+    """Landmarks in pixels of the photo. sure: of such answers, the share whose frame is right, 0..1."""
+
+    points: Points
+    sure: float
+
+
+class LandmarkMaps(nn.Module):
+    """The trunk's features at strides 8, 16 and 32 of views [B, 3, S, S] -> three places each.
+
+    Returns points [B, 3, 2], x and y as shares of the view; maps [B, 3, S/8, S/8], the logits of where each lies, of
+    which the points are the mean (soft-argmax: Nibali et al. 2018, arXiv:1801.07372); seen [B], the logit of both eyes
+    and the nose being there to be seen.
+    """
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        self.fine = nn.Conv2d(40 * 4 + 112, width, 1)
+        self.coarse = nn.Conv2d(320, width, 1)
+        self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
+        self.out = nn.Conv2d(width, 3 * 4, 1)
+        self.seen = nn.Linear(3 * width + 320, 1)
+
+    def forward(self, stride8: Tensor, stride16: Tensor, stride32: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        fine = self.fine(torch.cat([F.pixel_unshuffle(stride8, 2), stride16], dim=1))
+        h = F.silu(self.blocks(fine + F.interpolate(self.coarse(stride32), scale_factor=2.0)))
+        maps = F.pixel_shuffle(self.out(h), 2).float()  # worked on at stride 16, told at stride 8
+        share = maps.flatten(2).softmax(-1)  # [B, 3, cells]
+        middles = (torch.arange(maps.shape[-1], device=maps.device) + 0.5) / maps.shape[-1]
+        y, x = torch.meshgrid(middles, middles, indexing="ij")
+        points = torch.stack([(share * x.flatten()).sum(-1), (share * y.flatten()).sum(-1)], dim=-1)
+        near = F.avg_pool2d(share.view_as(maps), 2, divisor_override=1).flatten(2)
+        there = near.to(h.dtype) @ h.flatten(2).transpose(1, 2)  # [B, 3, width]: what is seen at each place
+        seen = self.seen(torch.cat([there.flatten(1), stride32.mean((2, 3)).to(h.dtype)], dim=1))
+        return points, maps, seen[:, 0].float()
+
+
+class Landmarks:
+    """Finds eyes and noses. folder holds landmarks.json and landmarks.safetensors (by training.train_landmarks).
+
+    Raises WeightsError with one plain sentence.
+    """
+
+    def __init__(self, folder: Path, trunk: EfficientNetLite):
+        """trunk: in the type and memory format in which it is to be run."""
+        self.trunk, self.dtype = trunk, next(trunk.parameters()).dtype
+        config = _read_config(folder / "landmarks.json")
+        self.certainty = torch.tensor(config["certainty"])
+        self.maps = LandmarkMaps(config["width"]).requires_grad_(False).eval()
+        path = folder / "landmarks.safetensors"
+        try:
+            self.maps.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+        except (SafetensorError, OSError, RuntimeError):
+            raise WeightsError(f"{path} does not find eyes; copy it again or run training.train_landmarks.") from None
+        self.maps.to(self.dtype, memory_format=torch.channels_last)
+
+    def find(self, photo: Image.Image, crops: list[Crop]) -> list[Face]:
+        """The face in each of these squares of a PIL RGB photo (`Crop.around` a head's box)."""
+        faces = []
+        for points, signs in self.evidence(photo, crops):
+            sure = torch.sigmoid(signs @ self.certainty[:-1] + self.certainty[-1]).item() if signs is not None else 0.0
+            faces.append(Face(as_points(points.tolist()), sure))
+        return faces
+
+    def evidence(self, photo: Image.Image, crops: list[Crop]) -> list[tuple[Tensor, Tensor | None]]:
+        """Of each square: points [3, 2] in pixels of the photo, and what tells how sure they are.
+
+        That is: the logit of their being seen; the logarithms of how far view and mirror image are apart, and of how
+        far the second look is from the first, in sides of the frame. None where the first look sees no face.
+        """
+        if not crops:
+            return []
+        at_first, _ = self.look([crop.cut(photo, SIZE) for crop in crops])
+        places = [crop.to_photo(points) for crop, points in zip(crops, at_first)]
+        frames = [_frame(points, photo) for points in places]
+        views = [frame.cut(photo, SIZE) for frame in frames if frame]
+        if not views:
+            return [(points, None) for points in places]
+        points, seen = self.look([*views, *(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views)])
+        (straight, mirrored), seen = points.chunk(2), seen.view(2, -1).mean(0)
+        mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], dim=-1)[:, MIRROR]
+        answers: list[tuple[Tensor, Tensor | None]] = []
+        found = zip((straight + mirrored) / 2, _apart(straight, mirrored), seen)
+        for first, frame in zip(places, frames):
+            if frame is None:
+                answers.append((first, None))
+                continue
+            second, apart, logit = next(found)
+            moved = _apart(second, frame.to_square(first))
+            answers.append((frame.to_photo(second), torch.stack([logit, apart.log(), moved.log()])))
+        return answers
+
+    @torch.inference_mode()
+    def look(self, views: list[Image.Image]) -> tuple[Tensor, Tensor]:
+        """Views of SIZE pixels a side -> points [B, 3, 2] as shares of a view; logits [B] of their being seen."""
+        x = torch.stack([TF.pil_to_tensor(view) for view in views]).float() / 127.5 - 1
+        points, _, seen = self.maps(*self.trunk(x.to(self.dtype, memory_format=torch.channels_last))[2:])
+        return points, seen
+
+
+def as_points(three: Iterable[Iterable[float]]) -> Points:
+    """x, y of each -> eye, eye and nose."""
+    left, right, nose = ((x, y) for x, y in three)
+    return left, right, nose
+
+
+def _apart(a: Tensor, b: Tensor) -> Tensor:
+    """The mean distance of points [..., 3, 2] -> [...], within what its logarithm can say."""
+    return (a - b).norm(dim=-1).mean(-1).clamp(NEAREST, FARTHEST)
+
+
+def _frame(points: Tensor, photo: Image.Image) -> Crop | None:
+    try:
+        frame = Crop.from_landmarks(as_points(points.tolist()))
+    except PhotoError:
+        return None
+    return frame if frame.lies_in(photo.size) else None
+
+
+def _read_config(path: Path) -> dict:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        certainty = [float(v) for v in config["certainty"]]
+        if config["format"] == 1 and 8 <= config["width"] <= 256 and len(certainty) == 4:
+            if all(map(math.isfinite, certainty)):
+                return config
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise WeightsError(f"{path} can't be used; copy it again or run training.train_landmarks.")

@@ -1,0 +1,41 @@
+"""A reverse proxy that serves an app under a sub-path, and another site whose page shows it in a frame."""
+
+import contextlib
+import threading
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.routing import Route
+from training.bench_page import free_port
+
+OWN = {"connection", "content-length", "transfer-encoding"}  # headers that belong to one connection
+
+
+@contextlib.contextmanager
+def under(prefix: str, target: str):
+    """The proxy's port. It answers `prefix`/... with what target/... answers, and /frame with a page that frames it."""
+    port = free_port()
+    client = httpx.AsyncClient(base_url=target, timeout=60)
+
+    async def forward(request: Request):
+        url = httpx.URL(path=request.url.path.removeprefix(prefix) or "/", query=request.url.query.encode())
+        headers = [(k, v) for k, v in request.headers.raw if k.decode() not in OWN]
+        asked = client.build_request(request.method, url, headers=headers, content=await request.body())
+        answer = await client.send(asked, stream=True)
+        kept = {k: v for k, v in answer.headers.items() if k not in OWN}
+        return StreamingResponse(answer.aiter_raw(), answer.status_code, kept, background=None)
+
+    async def frame(request: Request):
+        source = f"http://127.0.0.1:{port}{prefix}/"
+        return HTMLResponse(f'<iframe src="{source}" style="width: 1200px; height: 850px"></iframe>')
+
+    routes = [Route("/frame", frame), Route(prefix + "/{path:path}", forward, methods=["GET", "POST"])]
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield port
+    server.should_exit = server.force_exit = True
+    thread.join(10)

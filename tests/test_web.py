@@ -1,0 +1,134 @@
+"""The page's own scripts: their calculations, types and rules with node; how they are loaded, in a real browser."""
+
+import graphlib
+import re
+import shutil
+import subprocess
+import warnings
+
+import httpx
+import pytest
+
+from tests.serving import DESKTOP, ROOT, serve, visit
+from tests.support.proxy import under
+from tests.test_page import draw, message, move, picture
+from ui.scripts import VERSION, WEB
+
+TOOLS = ROOT / "tests" / "node_modules"
+SLIDER = "#latents input[type=range]"
+
+
+def skip(reason: str) -> None:
+    warnings.warn(reason, stacklevel=2)
+    pytest.skip(reason)
+
+
+def node(*command: str) -> None:
+    """Runs a tool of node's; what it finds is the test's failure."""
+    if not shutil.which("node"):
+        skip("SCRIPTS NOT TESTED: there is no node")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def tools() -> str:
+    """The folder of what tests/package-lock.json names."""
+    lock, installed = ROOT / "tests" / "package-lock.json", TOOLS / ".package-lock.json"
+    if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
+        if not shutil.which("npm"):
+            skip("SCRIPTS NOT CHECKED: there is no npm")
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", "tests"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+        if done.returncode:
+            skip(f"SCRIPTS NOT CHECKED: npm could not install the tools: {done.stderr[-500:]}")
+    return f"{TOOLS}/.bin"
+
+
+def test_calculations():
+    node("node", "--test", "tests/web/")
+
+
+def test_types(tools):
+    node(f"{tools}/tsc", "--project", "tests/tsconfig.json")
+
+
+def test_rules(tools):
+    node(f"{tools}/eslint", "--config", "tests/eslint.config.mjs", "--max-warnings", "0", "ui/web", "tests/web")
+
+
+def test_no_module_imports_in_a_circle_and_the_calculations_import_none():
+    imports = re.compile(r'^(?:import|export)\b[^;]*?"\./([\w.]+)";', re.MULTILINE)
+    graph = {path.name: imports.findall(path.read_text()) for path in WEB.glob("*.js")}
+    assert sum(map(len, graph.values())) > 50, "the imports are written in another way"
+    order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+    assert set(order) == set(graph) and not graph["math.js"] and not graph["store.js"]
+
+
+def test_a_browser_may_keep_the_modules_and_never_mixes_two_versions(server):
+    with httpx.Client(base_url=server.url) as client:
+        answer = client.get(f"/web/{VERSION}/main.js", headers={"Accept-Encoding": "gzip"})
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/javascript")
+        assert "immutable" in answer.headers["cache-control"] and answer.headers["content-encoding"] == "gzip"
+        for gone in (f"/web/{'0' * 12}/main.js", f"/web/{VERSION}/pad.html", f"/web/{VERSION}/../scripts.py"):
+            assert client.get(gone).status_code == 404 and "cache-control" not in client.get(gone).headers
+
+
+@pytest.mark.parametrize("blocked", ["main.js", "live.js"])
+def test_scripts_that_are_blocked(browser, server, blocked):
+    page = browser.new_page()
+    page.route(f"**/web/*/{blocked}", lambda route: route.abort())
+    page.goto(server.url)
+    page.wait_for_function("document.querySelector('#message')?.textContent.includes('could not be loaded')")
+    assert page.locator("#message.problem").count() == 1
+    assert page.evaluate("document.querySelector('#random').closest('[inert]') !== null")
+    assert page.evaluate("document.querySelector('#dog img').naturalWidth") == 128
+    page.close()
+
+
+def test_scripts_that_are_late(browser, server):
+    page, held = browser.new_page(), []
+    page.route("**/web/*/math.js", lambda route: held.append(route))
+    page.goto(server.url)
+    page.wait_for_function("document.querySelector('#message')?.textContent.includes('still waits for its scripts')")
+    for route in held:
+        route.continue_()
+    page.wait_for_selector(SLIDER)
+    assert message(page).startswith("Seed ") and page.locator("[inert], #message.problem").count() == 0
+    before = picture(page)
+    move(page, 0, 2.5)
+    assert picture(page) != before
+    page.close()
+
+
+def test_the_lesson_says_so_too(browser, server):
+    page = visit(browser, server.url, DESKTOP)
+    page.route("**/web/*/lesson.js", lambda route: route.abort())
+    page.get_by_role("tab", name="How it works").and_(page.locator(":visible")).first.click()
+    page.wait_for_function("document.querySelector('#lesson-message')?.textContent.includes('could not be loaded')")
+    page.close()
+
+
+def test_under_a_sub_path_in_a_frame_of_another_site(browser, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "/some/dogs")
+    server = serve(tmp_path)
+    with under("/some/dogs", server.url) as port:
+        page = browser.new_page(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
+        lost = []
+        page.on("response", lambda answer: lost.append(answer.url) if answer.status >= 400 else None)
+        page.goto(f"http://localhost:{port}/frame")
+        frame = page.frame_locator("iframe")
+        frame.locator(SLIDER).first.wait_for(timeout=60_000)
+        pad = page.frames[1]
+        before = picture(pad)
+        move(pad, 0, 2.5)
+        assert picture(pad) != before
+        draw(pad, 5)
+        pad.locator(".examples button").first.click()
+        pad.wait_for_selector("#reconstruction:not([hidden])")
+        pad.get_by_role("tab", name="How it works").and_(pad.locator(":visible")).first.click()
+        pad.wait_for_selector("#lesson .samples img", timeout=60_000)
+        assert [url for url in lost if "/web/" in url] == []
+        page.close()
+    server.process.terminate()
+    server.process.wait(30)

@@ -1,7 +1,8 @@
 """What the page and the API ask of a model, in plain Python values: numbers in, picture files out."""
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from model.crop import Crop
 from model.errors import PlainError
 from model.finder import NO_DOG, DogFinder, Head, NoDogError, frame_of
+from model.nearer import STEPS
 from model.packed import packed
 from model.photos import open_photo
 from model.pixels import to_file, to_picture, to_tensor
@@ -20,6 +22,7 @@ from .zerogpu import lent_decoder
 
 MAX_LATENT = 100.0  # no dog has a number nearly as large
 MAX_COORDINATE = 1e5  # standard deviations: what a latent that may be loaded is at most away, along a narrow direction
+SLICE = 2  # steps of descent between two turns of others: 60 ms where nothing else runs
 GUESS = 0.05  # of a score, for a place that is shown as the likeliest where no head was found
 TURNS = (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)  # Pillow turns to the left
 
@@ -108,11 +111,26 @@ class Studio:
         opened = photo if isinstance(photo, Image.Image) else open_photo(photo)
         x = to_tensor((crop or Crop.middle(opened.size)).cut(opened, self.size), self.size)[None]
         mu, _ = self.vae.encode(x)
-        x_hat = self.decode(mu).cpu()
+        return self._compare(x, mu[0].cpu(), self.latents.percentile(mu.cpu()).item())
+
+    def nearer(self, seen: Reconstruction, steps: int = STEPS) -> Iterator[Reconstruction]:
+        """What `reconstruct` answered, nearer and nearer to its photo. Each `next` is a slice of the descent.
+
+        Between two of them the thread can serve others (`Worker.slices`). How usual the dog is stays as the encoder
+        said: a dog that is brought nearer always lies farther out.
+        """
+        x = to_tensor(seen.crop, self.size)[None]
+        descent = self.vae.nearer_steps(x, seen.z[None], steps)
+        while taken := list(itertools.islice(descent, SLICE)):
+            _, z = taken[-1]
+            yield self._compare(x, z[0].cpu(), seen.percentile)
+
+    def _compare(self, x: Tensor, z: Tensor, percentile: float) -> Reconstruction:
+        """A photo's square [1, 3, S, S] and the dog of a latent [D]."""
+        x_hat = self.decode(z[None]).cpu()
         mse = (x - x_hat).square().mean().item() / 4  # [-1, 1] spans 2: this is the error on a scale of 0..1
         psnr = 10 * math.log10(1 / max(mse, 1e-10))
-        share = self.latents.percentile(mu.cpu()).item()
-        return Reconstruction(to_picture(x[0]), to_picture(x_hat[0]), mu[0].cpu(), psnr, share)
+        return Reconstruction(to_picture(x[0]), to_picture(x_hat[0]), z, psnr, percentile)
 
     def path(self, a: Tensor, b: Tensor, frames: int) -> Tensor:
         """Latents [frames, D] on the way from latent a to b (both [D]).

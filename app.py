@@ -34,7 +34,7 @@ from ui.api import build_api
 from ui.lesson import build_lesson
 from ui.pad import build_pad
 from ui.page import HANDLERS, Page
-from ui.scripts import ROUTE, preloads
+from ui.scripts import ROUTE, Preloads
 from ui.studio import Studio
 from ui.worker import Worker
 
@@ -133,14 +133,13 @@ def launch_options() -> dict:
         mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
         app_kwargs={
             "routes": [ROUTE],
-            "middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped)],
+            "middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped), Middleware(Preloads)],
             "exception_handlers": HANDLERS,
         },
         state_session_capacity=100,  # nothing is kept in sessions, yet each takes 80 kB, and Gradio would hold 10,000
         run_history=False,
         footer_links=["api"],
         css=CSS,
-        head=preloads(),
         theme=theme(),
     )
 

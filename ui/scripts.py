@@ -9,9 +9,11 @@ import json
 import re
 from pathlib import Path
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WEB = Path(__file__).parent / "web"
 COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)$", re.MULTILINE | re.DOTALL)  # that fills whole lines
@@ -44,9 +46,24 @@ def address(name: str) -> str:
     return f"web/{VERSION}/{name}"
 
 
-def preloads() -> str:
-    """For the page's head: the browser fetches all modules at once, before one of them imports the next."""
-    return "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in MODULES if name not in LATER)
+class Preloads:
+    """Middleware that names the modules in the header of the page's answer: the browser fetches them at once, before
+    Gradio has built the page. Their low priority leaves the way free for Gradio's own scripts, which are needed first.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+        early = [address(name) for name in MODULES if name not in LATER]
+        self.links = ", ".join(f"<{url}>; rel=modulepreload; fetchpriority=low" for url in early)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_links(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Link"] = self.links
+            await send(message)
+
+        is_page = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) == "/"
+        await self.app(scope, receive, send_with_links if is_page else send)
 
 
 def on_load(name: str) -> str:

@@ -129,11 +129,11 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
     # By these names the page's scripts call them.
     called = [pad.draw, pad.move, pad.load, pad.reconstruct]
     called += [tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
-    html = (WEB / "pad.html").read_text().replace("<!-- PHOTO -->", (WEB / "photo.html").read_text())
+    html = (WEB / "pad.html").read_text(encoding="utf-8").replace("<!-- PHOTO -->", (WEB / "photo.html").read_text(encoding="utf-8"))
     return gr.HTML(
         value=pad.facts(examples).to_json(),
         html_template=html.replace("FIRST_DOG", pad.first_picture()),
-        css_template="".join((WEB / f"{name}.css").read_text() for name in STYLES),
+        css_template="".join((WEB / f"{name}.css").read_text(encoding="utf-8") for name in STYLES),
         js_on_load=on_load("main.js"),
         server_functions=[server_function(method) for method in called],
         apply_default_css=False,

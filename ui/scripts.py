@@ -24,7 +24,7 @@ def without_comments(script: str) -> str:
     return COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), script)
 
 
-MODULES = {path.name: without_comments(path.read_text()) for path in sorted(WEB.glob("*.js"))}
+MODULES = {path.name: without_comments(path.read_text(encoding="utf-8")) for path in sorted(WEB.glob("*.js"))}
 VERSION = hashlib.sha256(json.dumps(MODULES).encode()).hexdigest()[:12]
 LATER = {"load.js", "lesson.js"}  # the first is in the page itself, the second is fetched when its tab is opened
 

@@ -71,9 +71,10 @@ async function fillFromPhoto(name, file) {
   if (server.unfit(file)) return say(server.unfit(file), true);
   say("Looking at the photo …");
   const look = async () => {
-    const found = await server.reconstruct(file, {});
+    const photo = await server.inMemory(file);
+    const found = await server.reconstruct(photo, {});
     const noHead = found.photo && found.error; // then its middle is taken: there is no box to draw here
-    return noHead ? server.reconstruct(file, { whole: true }) : found;
+    return noHead ? server.reconstruct(photo, { whole: true }) : found;
   };
   const answer = await server.ask(look());
   if (!answer) return;

@@ -3,7 +3,7 @@
 
 import { fetchDog } from "./dog.js";
 import { field, image, onClick, part, say } from "./page.js";
-import { reconstruct, unfit } from "./server.js";
+import { inMemory, reconstruct, unfit } from "./server.js";
 import { state, subscribe, update } from "./store.js";
 
 /** @import { Known } from "./store.js" */
@@ -28,9 +28,10 @@ export function seePhoto(file, caption) {
 export function look({ file, caption, turns, heads }, { box = null, whole = false } = {}) {
   const send = async () => {
     const wish = state.wish; // fetchDog has just counted this one
-    const answer = await reconstruct(/** @type {File} */ (file), { turns, box, whole });
+    const kept = await inMemory(/** @type {File} */ (file));
+    const answer = await reconstruct(kept, { turns, box, whole });
     if (!answer.photo) return answer;
-    const known = { ...answer, file, caption, heads: box ? heads ?? [] : answer.heads }; // with a box none were looked for
+    const known = { ...answer, file: kept, caption, heads: box ? heads ?? [] : answer.heads }; // with a box none were looked for
     if (answer.error && wish === state.wish) {
       update({ sight: known });
       part("#photo").scrollIntoView({ block: "nearest" }); // the error asks for something to be done there

@@ -13,6 +13,8 @@ import { state } from "./store.js";
  */
 
 export const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
+const UNREADABLE = "Your browser can't read this file: it is a folder, or was changed, moved or deleted. Please choose a photo again.";
+const OFFLINE = "Your device is not connected to a network just now; your dog is kept. Please try again later.";
 const TOO_LARGE = "The file is larger than 25 MB; please choose a smaller photo.";
 const LOST_MS = 10000; // a network that was cut may leave a move unanswered for minutes
 const MAX_PHOTO_BYTES = 25e6;
@@ -106,8 +108,17 @@ export async function ask(answering) {
 /** The sentence for a call that failed. @param {unknown} error */
 export function reason(error) {
   const text = String(/** @type {any} */ (error)?.message ?? error);
-  return /413|exceed|too large/i.test(text) ? TOO_LARGE : OUT_OF_REACH;
+  if (error instanceof DOMException && /^Not(Found|Readable)/.test(error.name)) return UNREADABLE;
+  if (/413|exceed|too large/i.test(text)) return TOO_LARGE;
+  return navigator.onLine ? OUT_OF_REACH : OFFLINE;
 }
+
+/**
+ * The same photo, kept in memory: on the disk it may be gone, or another one, when it is sent the next time. Rejects where
+ * the browser can't read it.
+ * @param {File} file
+ */
+export const inMemory = async (file) => new File([await file.arrayBuffer()], file.name, { type: file.type });
 
 /** What is wrong with a photo that need not be sent to know it; "" if nothing is. @param {File} file */
 export function unfit(file) {

@@ -13,6 +13,8 @@ import gradio as gr
 import torch
 from torch import Tensor
 
+from model.latents import Chosen
+
 from .explore import Explorer
 from .photo import see_photo
 from .protocol import Dog, Draw, Facts, First, Latent, Move, Moved, Numbers, Problem, RequestError, Seen, Turn, read
@@ -107,6 +109,9 @@ class Pad:
         """examples: pictures by the model, within the paths that Gradio may show."""
         latents = self.studio.latents
         share = 100 * latents.effect / latents.effect.sum()
+        chosen = latents.priors.get("chosen")
+        foretold = (chosen.slopes, chosen.bends) if isinstance(chosen, Chosen) else (torch.empty(0), torch.empty(0))
+        slopes, bends = ([round(v, 6) for v in values.tolist()] for values in foretold)
         first = self.numbers(self.studio.sample(1, 1.0, FIRST_SEED)[0])
         return Facts(
             first=First(seed=FIRST_SEED, **dict(first)),
@@ -115,6 +120,8 @@ class Pad:
             share=[round(v, 2) for v in share.tolist()],
             raw_order=torch.argsort(latents.kl, descending=True).tolist(),
             examples=[f"gradio_api/file={path}" for path in examples],
+            slopes=slopes,
+            bends=bends,
         )
 
     def first_picture(self) -> str:

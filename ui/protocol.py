@@ -312,6 +312,7 @@ class Facts(Answer):
 
     swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
     effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures.
+    slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
     """
 
     first: First
@@ -321,3 +322,5 @@ class Facts(Answer):
     share: list[float]
     raw_order: list[int]
     examples: list[str]
+    slopes: list[float]
+    bends: list[float]

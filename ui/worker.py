@@ -41,6 +41,7 @@ class Worker:
     def __init__(self):
         self.pool = ThreadPoolExecutor(1, "inference")
         self.waiting = 0
+        self.long_work = asyncio.Lock()  # work of many pieces queues one piece at a time, whoever asks for it
 
     async def run(self, function: Callable, *args, request: gr.Request | None = None):
         """The result of function(*args). Raises Busy at once where too many wait, Gone if the page is closed first."""

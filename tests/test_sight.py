@@ -6,10 +6,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from model.images import to_picture, to_tensor
 from PIL import Image
 
 from model import Config, Crop, DogFinder, DogVAE, NoDogError, PhotoError
+from model.pixels import to_picture, to_tensor
 from tests.support.tiny import ROOT, TINY, some_latents, tiny_vae
 from ui.photo import ASIDE, see_photo
 from ui.studio import Studio

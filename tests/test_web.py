@@ -9,8 +9,8 @@ import warnings
 import httpx
 import pytest
 
-from tests.serving import DESKTOP, ROOT, serve, visit
 from tests.support.proxy import under
+from tests.support.serving import DESKTOP, ROOT, serve, visit
 from tests.test_page import draw, message, move, picture
 from ui.scripts import VERSION, WEB
 

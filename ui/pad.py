@@ -16,8 +16,25 @@ from torch import Tensor
 from model.latents import Chosen
 
 from .explore import Explorer
+from .nearer import Descent, Descents
 from .photo import see_photo
-from .protocol import Dog, Draw, Facts, First, Latent, Move, Moved, Numbers, Problem, RequestError, Seen, Turn, read
+from .protocol import (
+    Approach,
+    Dog,
+    Draw,
+    Facts,
+    First,
+    Latent,
+    Move,
+    Moved,
+    Nearer,
+    Numbers,
+    Problem,
+    RequestError,
+    Seen,
+    Turn,
+    read,
+)
 from .scripts import WEB, on_load
 from .studio import MAX_COORDINATE, LatentError, Studio
 from .worker import Moves, Worker, data_url, sentence
@@ -31,7 +48,7 @@ class Pad:
 
     def __init__(self, studio: Studio, worker: Worker):
         self.studio, self.worker, self.explorer = studio, worker, Explorer(studio, worker)
-        self.moves = Moves(worker, self.draw_moves)
+        self.moves, self.descents = Moves(worker, self.draw_moves), Descents(studio, worker)
 
     # ---- What the page calls. Raises PhotoError, LatentError, RequestError, Busy, Gone.
 
@@ -51,6 +68,10 @@ class Pad:
 
     async def reconstruct(self, upload: object, request: gr.Request | None = None) -> dict:
         return await self.worker.run(self.see, upload, request=request)
+
+    async def nearer(self, data: object, request: gr.Request | None = None) -> dict:
+        descent = await self.descents.advance(self.explorer.read(Approach, data), request)
+        return await self.worker.run(self.shown, descent, request=request)
 
     # ---- How it is answered, in the worker's thread
 
@@ -102,8 +123,14 @@ class Pad:
     def see(self, upload: object) -> dict:
         answer = see_photo(self.studio, upload)
         if "z" in answer:
-            answer |= dict(self.dog(answer.pop("z")))
+            answer |= dict(self.dog(answer.pop("z"))) | {"nearer": self.descents.expected()}
         return Seen(**answer).to_json()
+
+    def shown(self, descent: Descent) -> dict:
+        picture, psnr = self.studio.redraw(descent.x, descent.z)
+        share = 1.0 if descent.over else descent.done / descent.most
+        url = data_url(picture, still=descent.over)
+        return Nearer(picture=url, share=share, psnr=round(psnr, 1), **dict(self.numbers(descent.z))).to_json()
 
     def facts(self, examples: list[Path]) -> Facts:
         """examples: pictures by the model, within the paths that Gradio may show."""
@@ -134,9 +161,11 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
     pad = Pad(studio, worker)
     tabs = pad.explorer
     # By these names the page's scripts call them.
-    called = [pad.draw, pad.move, pad.load, pad.reconstruct]
+    called = [pad.draw, pad.move, pad.load, pad.reconstruct, pad.nearer]
     called += [tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
-    html = (WEB / "pad.html").read_text(encoding="utf-8").replace("<!-- PHOTO -->", (WEB / "photo.html").read_text(encoding="utf-8"))
+    worker.pool.submit(pad.descents.measure)  # once the page is there
+    html, photo = ((WEB / name).read_text(encoding="utf-8") for name in ("pad.html", "photo.html"))
+    html = html.replace("<!-- PHOTO -->", photo)
     return gr.HTML(
         value=pad.facts(examples).to_json(),
         html_template=html.replace("FIRST_DOG", pad.first_picture()),

@@ -36,12 +36,13 @@ class Page(gr.Blocks):
 
     async def preprocess_data(self, block_fn, inputs: list, *args, **kwargs):
         """What a program sent, as the endpoint takes it. Raises RequestError."""
-        wanted = list(inspect.signature(block_fn.fn).parameters)
-        if len(inputs) != len(wanted):
+        wanted = inspect.signature(block_fn.fn).parameters
+        defaults = [p.default for p in list(wanted.values())[len(inputs) :]]
+        if len(inputs) > len(wanted) or inspect.Parameter.empty in defaults:
             values = "1 value" if len(wanted) == 1 else f"{len(wanted)} values"
             raise RequestError(f"/{block_fn.api_name} takes {values} ({', '.join(wanted)}); {len(inputs)} came.")
         try:
-            return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+            return await super().preprocess_data(block_fn, [*inputs, *defaults], *args, **kwargs)
         except gr.Error:
             raise
         except Exception:  # a file that was never uploaded, an address that must not be asked, a list for a number ...

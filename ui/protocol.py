@@ -15,7 +15,8 @@ from model.errors import PlainError
 from .studio import MAX_COORDINATE
 
 MAX_THUMBNAILS, MAX_SHEET, MAX_DOGS, MAX_FRAMES, MAX_SEED = 32, 64, 64, 60, 2**53 - 1
-MAX_WISH = 1000  # characters
+MAX_STEPS = 40  # of a descent, which a program asks for
+MAX_WISH, MAX_CROP = 1000, 1_000_000  # characters
 
 SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one."
 KIND = "Some of what was sent is not of the kind that this endpoint takes."
@@ -152,6 +153,14 @@ class Movie(PageQuestion):
     dogs: list = Field(min_length=2, max_length=2, description="A film leads from one dog to another.")
 
 
+class Approach(PageQuestion):
+    """The dog in a photo nearer to it. crop: of the photo, as the page was sent it (`Seen`), to begin; without it the
+    descent that the page has begun goes on."""
+
+    page: str = Field(max_length=64, description="A page has a name of at most 64 characters.")
+    crop: str | None = Field(None, max_length=MAX_CROP, description="A crop is a picture in a data: URL.")
+
+
 class Wish(Question):
     """How an uploaded photo is to be seen.
 
@@ -186,6 +195,10 @@ class Sample(Question):
     n: Whole = Field(ge=1, le=MAX_DOGS, description=f"n is a whole number from 1 to {MAX_DOGS}.")
     temperature: float = Field(description=KIND)
     seed: Whole = Field(ge=0, le=MAX_SEED, description=f"The seed is a whole number from 0 to {MAX_SEED}.")
+
+
+class Reconstruct(Question):
+    nearer: Whole = Field(ge=0, le=MAX_STEPS, description=f"nearer is a whole number from 0 to {MAX_STEPS}.")
 
 
 class Morph(Question):
@@ -245,6 +258,13 @@ class Moved(Answer):
     took: int | None = None
 
 
+class Nearer(Dog):
+    """A photo's dog some steps nearer to the photo. share: of the way, 0 to 1. psnr: dB."""
+
+    share: float
+    psnr: float
+
+
 class HeadFound(Answer):
     """box, landmarks: as in `Wish`. score: 0 to 1, how sure the finder is."""
 
@@ -259,8 +279,8 @@ class Seen(Answer):
     ratio: its width by its height. size: both, in pixels of the photo as it was read. box: the head that was taken.
     place: the square that was cut, as `Crop.to_json` gives it, in those pixels. landmarks: where its eyes and nose are,
     for a model that learned heads by the eyes. sure: 0 to 1. hint: a word to the visitor. psnr: dB. percentile: 0 to
-    100, the share of the training dogs that are nearer to the mean dog. Without a head there is no dog, but an error
-    and perhaps a guess.
+    100, the share of the training dogs that are nearer to the mean dog. nearer: seconds that it would take to bring the
+    dog nearer to the photo. Without a head there is no dog, but an error and perhaps a guess.
     """
 
     photo: str
@@ -278,6 +298,7 @@ class Seen(Answer):
     crop: str | None = None
     psnr: float | None = None
     percentile: float | None = None
+    nearer: float | None = None
     picture: str | None = None
     latent: Latent | None = None
     c: list[float] | None = None

@@ -23,7 +23,7 @@ export const randomSeed = () => Math.floor(Math.random() * 1e6);
  * @param {Partial<Dog>} also
  * @returns {Dog}
  */
-const settledAs = ({ c, latent, picture }, also) =>
+export const settledAs = ({ c, latent, picture }, also) =>
   ({ ...state.dog, c, latent, picture, settled: true, edit: state.dog.edit + 1, ...also });
 
 /**

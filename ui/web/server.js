@@ -59,10 +59,17 @@ export const openLatent = (latent) => call("load", latent);
 /**
  * The dog in a photo.
  * @param {File} photo
- * @param {{ turns?: number, box?: number[] | null, whole?: boolean }} wish
+ * @param {{ turns?: number, box?: number[] | null, landmarks?: number[][] | null, whole?: boolean }} wish
  * @returns {Promise<Known & Failure>}
  */
 export const reconstruct = (photo, wish) => call("reconstruct", { binary: true, data: { photo, wish: JSON.stringify(wish) } });
+
+/**
+ * The dog of a photo some steps nearer to the photo. crop: what the model saw of it, to begin; later calls go on.
+ * @param {string} [crop]
+ * @returns {Promise<Known & Failure & { share: number }>} share: of the way, 0 to 1
+ */
+export const nearer = (crop) => call("nearer", { page: PAGE, crop, ...weights() });
 
 /** Small pictures of dogs. @param {number[][]} dogs @returns {Promise<{ pictures: string[] } & Failure>} */
 export const thumbnails = (dogs) => call("thumbnails", { dogs: dogs.map(brief), ...weights() });

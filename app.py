@@ -26,8 +26,9 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from model import DogFinder, load
 from ui.api import build_api
+from ui.channel import Channel
 from ui.lesson import build_lesson
-from ui.pad import build_pad
+from ui.pad import Pad, build_pad
 from ui.page import HANDLERS, Page
 from ui.scripts import ROUTE, preloads
 from ui.studio import Studio
@@ -68,7 +69,7 @@ def open_weights(name: str, finder: DogFinder) -> Studio:
     return studio
 
 
-def build_app() -> gr.Blocks:
+def build_app() -> Page:
     # In the worker's thread from the first tensor on: each thread that calls torch gets a team of threads, and where
     # there are more of them than cores, all sleep between any two layers. A decode took 27 ms so, instead of 15.
     worker = Worker()
@@ -77,23 +78,26 @@ def build_app() -> gr.Blocks:
     return worker.pool.submit(build_page, worker).result()
 
 
-def build_page(worker: Worker) -> gr.Blocks:
+def build_page(worker: Worker) -> Page:
     studio = open_weights(WEIGHTS, DogFinder())
     studios = {name: Studio(load(HERE / "weights" / name)) for name in ("autoencoder", "classic")}
     studios["dogvae"] = studio
+    pad = Pad(studio, worker)
     examples = sorted((HERE / "assets").glob("dog-*.png"))
     # Files that API clients upload live in Gradio's cache: looked for every 10 minutes, deleted at the age of 50.
     with Page(title=TITLE, delete_cache=(600, 3000)) as app:
         gr.Markdown(INTRO)
         with gr.Tabs():
             with gr.Tab("Draw a dog"):
-                build_pad(studio, worker, examples)
+                build_pad(pad, examples)
             with gr.Tab("How it works"):
                 build_lesson(studios, worker, examples[0])
         running = f"Running on {studio.vae.source}: `{studio.vae.weights_id}`."
         gr.Markdown(f"{PRIVACY}\n\n{LIMITS}\n\n{running}", elem_id="footnotes")
         build_api(studio, worker)
-    return app.queue(max_size=64)
+    app.own_routes += [ROUTE, Channel(pad).route]
+    app.queue(max_size=64)
+    return app
 
 
 class Zipped(GZipMiddleware):
@@ -111,7 +115,8 @@ def theme() -> gr.themes.Base:
 
 
 def main() -> None:
-    build_app().launch(
+    app = build_app()
+    app.launch(
         server_name=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
         server_port=int(os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or 7860),
         allowed_paths=[str(HERE / "assets")],
@@ -119,7 +124,7 @@ def main() -> None:
         ssr_mode=False,
         mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
         app_kwargs={
-            "routes": [ROUTE],
+            "routes": app.own_routes,
             "middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped)],
             "exception_handlers": HANDLERS,
         },

@@ -10,6 +10,7 @@ import { start as startMap } from "./map.js";
 import { start as startMix } from "./mix.js";
 import { attach, image, say } from "./page.js";
 import { start as startPhoto } from "./photo.js";
+import { start as startPicture } from "./picture.js";
 import { start as startPlane } from "./plane.js";
 import { connect, draw } from "./server.js";
 import { followLink, start as startShare } from "./share.js";
@@ -21,7 +22,7 @@ import { start as startTabs } from "./tabs.js";
 /** @import { Dog, Facts, Step } from "./store.js" */
 
 const PARTS = [
-  startLive, startHistory, startTabs, startControls, startPhoto, startBox, startIntake,
+  startPicture, startLive, startHistory, startTabs, startControls, startPhoto, startBox, startIntake,
   startSliders, startSimilar, startPlane, startMap, startMix, startKept, startShare,
 ];
 

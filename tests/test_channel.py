@@ -245,7 +245,7 @@ def drag(page, seconds: float) -> list[str]:
 
 def test_the_page_moves_its_dog_over_the_channel(browser, server):
     page, frames, posts = browser.new_page(), [], []
-    page.on("websocket", lambda ws: ws.on("framesent", frames.append))
+    page.on("websocket", lambda ws: ws.on("framesent", lambda data: frames.append(data)))
     page.on("request", lambda r: posts.append(r.post_data) if "component_server" in r.url else None)
     page.goto(server.url)
     page.wait_for_selector("#latents input[type=range]", timeout=60_000)

@@ -184,7 +184,7 @@ def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:
     # By these names the page's scripts call them.
     called = [pad.draw, pad.move, pad.load, pad.reconstruct, pad.nearer]
     called += [tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
-    worker.pool.submit(pad.descents.measure)  # once the page is there
+    pad.worker.pool.submit(pad.descents.measure)  # once the page is there
     html, photo = ((WEB / name).read_text(encoding="utf-8") for name in ("pad.html", "photo.html"))
     html = html.replace("<!-- PHOTO -->", photo)
     return gr.HTML(

@@ -129,7 +129,8 @@ def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
     # By these names the page's scripts call them.
     called = [pad.draw, pad.move, pad.load, pad.reconstruct]
     called += [tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
-    html = (WEB / "pad.html").read_text(encoding="utf-8").replace("<!-- PHOTO -->", (WEB / "photo.html").read_text(encoding="utf-8"))
+    html, photo = ((WEB / f"{name}.html").read_text(encoding="utf-8") for name in ("pad", "photo"))
+    html = html.replace("<!-- PHOTO -->", photo)
     return gr.HTML(
         value=pad.facts(examples).to_json(),
         html_template=html.replace("FIRST_DOG", pad.first_picture()),

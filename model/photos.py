@@ -1,5 +1,6 @@
 """A photo file, whatever people have, to a picture that is upright and in sRGB."""
 
+import contextlib
 import io
 import re
 import warnings
@@ -26,6 +27,10 @@ pillow_heif.register_heif_opener()
 
 # No others: Pillow knows forty formats, among them programs (EPS) and the data of telescopes and weather stations.
 FORMATS = ("PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP")  # and JPEG and TIFF, which have ways of their own
+SUFFIXES = {end for end, name in Image.registered_extensions().items() if name in (*FORMATS, "JPEG", "MPO", "TIFF")}
+MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a|BM....\0\0\0\0|....ftyp(hei|hev|avi|mif1|msf1)", re.DOTALL
+)
 IN_WORDS = "a JPEG, PNG, WebP, AVIF, HEIC, GIF or TIFF photo"
 MAX_BYTES = 25_000_000
 MAX_JPEG_PIXELS = 120_000_000  # a 108-megapixel phone photo passes: a JPEG is decoded at an eighth of its size
@@ -63,7 +68,7 @@ def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
     if not data:
         raise PhotoError("The file is empty; please choose another photo.")
     if len(data) > MAX_BYTES:
-        raise PhotoError("The file is larger than 25 MB; please choose a smaller photo.")
+        raise PhotoError(f"The file is larger than {MAX_BYTES // 10**6} MB; please choose a smaller photo.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: our limit is checked below
@@ -77,6 +82,11 @@ def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
         if isinstance(error, Image.DecompressionBombError):
             raise PhotoError("The picture has too many pixels; please choose a smaller one.") from None
         raise PhotoError(f"The file could not be read as a picture; please choose {IN_WORDS}.") from None
+
+
+def looks_like_photo(start: bytes) -> bool:
+    """Whether a file that begins so is of a format that `open_photo` reads."""
+    return is_tiff(start) or MAGIC.match(start) is not None
 
 
 def _read(source: str | Path | BinaryIO) -> bytes:
@@ -96,12 +106,15 @@ def _decode_what_there_is(data: bytes) -> tuple[Stored, bool]:
     except (PhotoError, Image.DecompressionBombError):
         raise
     except Exception as error:  # each reader has its own for a file that ends too early
-        first, second = (
-            _decode(torn.completed(data, junk), partial(torn.load_onto, junk=junk)) for junk in (False, True)
-        )
-        if torn.missing(first.colours, second.colours) > torn.MISSING:
+        found: list[Stored] = []
+        for number, filler in enumerate(torn.FILLERS):
+            with contextlib.suppress(Exception):
+                found.append(_decode(torn.completed(data, filler), partial(torn.load_onto, value=170 - 40 * number)))
+            if len(found) == 2:
+                break
+        if len(found) < 2 or torn.missing(found[0].colours, found[1].colours) > torn.MISSING:
             raise error
-        return first, False
+        return found[0], False
 
 
 # ---- Bytes to pixels

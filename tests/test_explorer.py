@@ -326,7 +326,7 @@ def test_the_page_is_small(server):
             assert answer.headers["content-encoding"] == "gzip"
             return sum(len(chunk) for chunk in answer.iter_raw())
 
-    scripts = set(re.findall(r"web/\w+/\w+\.js", httpx.get(server.url).text))
+    scripts = set(re.findall(r"web/\w+/\w+\.js", httpx.get(server.url).headers["link"]))
     assert len(scripts) > 10 and sum(map(compressed, ["", *scripts])) < 60_000
 
 

@@ -234,3 +234,29 @@ def test_a_photo_is_taken_with_the_camera(browser, server):
     assert "no dog's head" in page.inner_text("#message")  # the fake camera shows a test card
     assert page.locator("#photo img").is_visible() and page.locator("#webcam").is_hidden()
     filmed.close()
+
+
+def test_a_photo_that_changes_on_the_disk_is_still_there(desktop, photos, tmp_path):
+    path = tmp_path / "mine.png"
+    path.write_bytes(photos["one"].read_bytes())
+    after(desktop, lambda: send(desktop, path))
+    path.write_bytes(b"something else, and shorter")
+    after(desktop, lambda: desktop.click("#turn-left"))
+    path.unlink()
+    after(desktop, lambda: desktop.click("#turn-right"))
+    assert desktop.trouble == []
+
+
+def test_what_the_browser_can_not_read_is_called_that(desktop, photos):
+    """A folder that is dropped, a file that is gone: the same to a script."""
+    desktop.evaluate("File.prototype.arrayBuffer = () => Promise.reject(new DOMException('gone', 'NotFoundError'))")
+    desktop.set_input_files("#upload input[type=file]", photos["one"])
+    desktop.wait_for_function("document.querySelector('#message').textContent.includes(\"can't read this file\")")
+
+
+def test_a_photo_that_is_cut_short_says_so(desktop, photos, tmp_path):
+    path = tmp_path / "short.jpg"
+    Image.open(photos["one"]).convert("RGB").save(path)
+    path.write_bytes(path.read_bytes()[:-2])
+    send(desktop, path)
+    assert "This file is cut short" in desktop.text_content("#message")

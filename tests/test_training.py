@@ -245,3 +245,11 @@ def test_the_example_trains_from_python(tmp_path, drawn):
     status, errors = finished(start(drawn, tmp_path / "run", "128", "classic", module="examples.train"))
     assert status == 0, errors
     assert Image.open(tmp_path / "run" / "dog.png").size == (127, 127)
+
+
+def test_a_run_inside_its_data_does_not_learn_its_own_grids(tmp_path):
+    data = draw_folder(tmp_path / "data", 24)
+    train.main(arguments(data / "run", data, images=32))
+    assert list((data / "run" / "grids").glob("*.png"))
+    run = make(data / "run", data, "--resume", images=40)
+    assert len(run.train_pictures) + len(run.val) == 24 and run.skipped == []

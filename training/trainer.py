@@ -27,7 +27,7 @@ from .critic import save_heads
 from .data.folder import Samples, load_pictures, load_splits
 from .data.stream import Stream, first_pictures
 from .features import load_lite0
-from .fit import fit_latents
+from .fit import describe, fit_latents, with_mirrored
 from .log import Log
 from .losses import ClassicLoss, PerceptualLoss
 from .phases import PHASES, Phase
@@ -111,16 +111,17 @@ class Trainer:
         self.samples: Samples
         size, dim = self.model_config.image_size, self.model_config.latent_dim
         if config.stream:
-            self.upright, self.val = first_pictures(config.data, size)
+            self.upright, self.val = first_pictures(config.data, size, self.out)
             share = accelerator.process_index, accelerator.num_processes
-            self.train_pictures, self.samples = self.upright, Stream(config.data, size, dim, config.seed, *share)
+            self.train_pictures = self.upright
+            self.samples = Stream(config.data, size, dim, config.seed, *share, self.out)
             if facts and facts.get("stream"):
                 self.samples.resume(facts["stream"], *share)
             return
-        self.upright, self.val = load_splits(config.data, size, accelerator.is_main_process)
+        self.upright, self.val = load_splits(config.data, size, accelerator.is_main_process, self.out)
         self.train_pictures = self.upright
         if config.aside:
-            aside = load_pictures(config.aside, size, accelerator.is_main_process)
+            aside = load_pictures(config.aside, size, accelerator.is_main_process, self.out)
             count, self.train_pictures = len(self.upright), self.upright.with_more(aside)
             self.upright = self.train_pictures.first(count)  # shares its memory
         if accelerator.is_main_process and self._looks_twice() and not self.train_pictures.sharp.any():
@@ -317,7 +318,7 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         with self.accelerator.autocast():
-            self.ema.latents = fit_latents(self.ema, self.upright.first(1024), effects=False)
+            self.ema.latents = describe(*with_mirrored(self.ema, self.upright.first(1024)))
             real = self.val.floats(slice(0, 10))
             mu, _ = self.ema.encode(real)
             x_hat = self.ema.decode(mu)

@@ -45,7 +45,7 @@ class Api:
 
         Args:
             seed: whole number from 0 to 9007199254740991; the same seed draws the same dogs.
-            temperature: 0 (the mean dog) to 2; 1 is how real dogs vary.
+            temperature: 0 (one ordinary dog) to 2; 1 is how real dogs vary.
             n: how many, 1 to 64.
         Returns:
             The pictures (PNG, 128 x 128) and their latents.

@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from gradio.route_utils import FnIndexInferError
+from starlette.routing import BaseRoute
 
 from .protocol import KIND, RequestError
 from .worker import in_words
@@ -24,7 +25,14 @@ log = logging.getLogger("dogvae")
 
 
 class Page(gr.Blocks):
-    """gr.Blocks whose named endpoints answer whatever they can't do with a gr.Error of one sentence."""
+    """gr.Blocks whose named endpoints answer whatever they can't do with a gr.Error of one sentence.
+
+    own_routes: what the same server answers beside Gradio; `launch` is to be given them.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.own_routes: list[BaseRoute] = []
 
     async def process_api(self, *args, **kwargs):
         try:

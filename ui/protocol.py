@@ -5,6 +5,7 @@ field, which therefore is one plain sentence. How many numbers a dog has depends
 checked by `Studio.numbers`.
 """
 
+import base64
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
@@ -122,7 +123,7 @@ class Move(PageQuestion):
     """The dog's numbers after a slider, or a point on the map, was moved.
 
     space: what `values` are: coordinates along the directions, the raw latent, or [x, y] on the map.
-    still: the dog rests, so a lossless picture and its numbers are wanted.
+    still: the dog rests, so a lossless picture and its numbers are wanted. half: one of half the size will do.
     """
 
     space: Literal["directions", "raw", "map"] = Field(
@@ -130,6 +131,7 @@ class Move(PageQuestion):
     )
     values: Any = None
     still: bool = Field(False, description="A dog rests, or it does not.")
+    half: bool = Field(False, description="A picture is of half the size, or it is not.")
 
 
 class Place(Question):
@@ -250,12 +252,21 @@ class Dog(Numbers):
 
 
 class Moved(Answer):
-    """took: milliseconds that the move was at the server. latent and c: of a dog that rests."""
+    """type: of the picture, a file. took: milliseconds that the move was at the server. latent and c: of a dog that
+    rests."""
 
-    picture: str
+    picture: bytes
+    type: Literal["image/jpeg", "image/png"]
     latent: Latent | None = None
     c: list[float] | None = None
     took: int | None = None
+
+    def to_python(self) -> dict:
+        return self.model_dump(exclude_none=True)
+
+    def to_json(self) -> dict:
+        values = self.to_python()
+        return values | {"picture": f"data:{values.pop('type')};base64,{base64.b64encode(self.picture).decode()}"}
 
 
 class Nearer(Dog):
@@ -333,6 +344,7 @@ class Facts(Answer):
 
     swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
     effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures.
+    slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
     """
 
     first: First
@@ -342,3 +354,5 @@ class Facts(Answer):
     share: list[float]
     raw_order: list[int]
     examples: list[str]
+    slopes: list[float]
+    bends: list[float]

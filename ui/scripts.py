@@ -6,19 +6,31 @@ for ever, and never mixes the modules of two versions: an older version's addres
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WEB = Path(__file__).parent / "web"
-MODULES = {path.name: path.read_bytes() for path in sorted(WEB.glob("*.js"))}
-VERSION = hashlib.sha256(b"".join(name.encode() + data for name, data in MODULES.items())).hexdigest()[:12]
+COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)$", re.MULTILINE | re.DOTALL)  # that fills whole lines
+
+
+def without_comments(script: str) -> str:
+    """The same script at half the size. Line numbers stay, so that an error names the line of the file."""
+    return COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), script)
+
+
+MODULES = {path.name: without_comments(path.read_text(encoding="utf-8")) for path in sorted(WEB.glob("*.js"))}
+VERSION = hashlib.sha256(json.dumps(MODULES).encode()).hexdigest()[:12]
 LATER = {"load.js", "lesson.js"}  # the first is in the page itself, the second is fetched when its tab is opened
 
 
 def serve(request: Request) -> Response:
+    """Answers /web/VERSION/NAME. Only what MODULES holds is ever sent: no path reaches the disk."""
     name, version = request.path_params["name"], request.path_params["version"]
     if version != VERSION or name not in MODULES:
         return PlainTextResponse("There is no such script; please reload the page.", 404)
@@ -34,11 +46,26 @@ def address(name: str) -> str:
     return f"web/{VERSION}/{name}"
 
 
-def preloads() -> str:
-    """For the page's head: the browser fetches all modules at once, before one of them imports the next."""
-    return "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in MODULES if name not in LATER)
+class Preloads:
+    """Middleware that names the modules in the header of the page's answer: the browser fetches them at once, before
+    Gradio has built the page. Their low priority leaves the way free for Gradio's own scripts, which are needed first.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+        early = [address(name) for name in MODULES if name not in LATER]
+        self.links = ", ".join(f"<{url}>; rel=modulepreload; fetchpriority=low" for url in early)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_links(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Link"] = self.links
+            await send(message)
+
+        is_page = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) == "/"
+        await self.app(scope, receive, send_with_links if is_page else send)
 
 
 def on_load(name: str) -> str:
     """A component's `js_on_load`: fetches its module and starts it with what Gradio gives to such a script."""
-    return f"({MODULES['load.js'].decode()})({{ element, props, server }}, {json.dumps(address(name))})"
+    return f"({MODULES['load.js'].strip()})({{ element, props, server }}, {json.dumps(address(name))})"

@@ -6,6 +6,7 @@ Looked at before torch and Gradio are imported: both take seconds, and Gradio he
 import atexit
 import contextlib
 import errno
+import io
 import os
 import shutil
 import socket
@@ -25,9 +26,12 @@ OFFERED = 100  # ports after a taken one that are tried
 def prepare() -> tuple[str, int]:
     """Makes the surroundings fit for Gradio; the host and the port to serve at. Raises SystemExit in one sentence."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):  # no stream, or not one of text
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(ValueError):  # it is closed
+                stream.reconfigure(errors="replace")
     host, port = address()
+    for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):  # Gradio reads them once more, and not all that they say
+        os.environ.pop(name, None)
     tame_proxies(host)
     own_temporary_folder()
     return host, port
@@ -136,6 +140,7 @@ def address() -> tuple[str, int]:
 
 def blocked(host: str, port: int) -> str:
     """Why the app can't be served there, in one sentence; empty where it can."""
+    host = host.strip("[]")
     try:
         for place in dict.fromkeys((host, "127.0.0.1")):  # Gradio tries the second in any case
             _bind(place, port)

@@ -10,34 +10,35 @@ import struct
 from PIL import Image, ImageChops, ImageFile
 
 MISSING = 0.05  # of the picture at most
-JUNK = bytes(range(1, 200)) * 300
+# Nonsense of several kinds: a decoder may find one of them impossible.
+FILLERS = (b"\0", bytes(range(1, 200)), b"\x55", bytes(range(199, 0, -1)), b"\x92\x49\x24")
 
 
-def completed(data: bytes, junk: bool) -> bytes:
-    """A file that ends too early, with an end: nothing, or nonsense, in the place of what is missing.
+def completed(data: bytes, filler: bytes) -> bytes:
+    """A file that ends too early, with an end: the filler again and again in the place of what is missing.
 
     Of the formats that Pillow's readers decode row by row, the file as it is: those stop at its end.
     """
     if data[:2] == b"\xff\xd8":
-        return data + (JUNK if junk else b"") + b"\xff\xd9"
+        return data + (filler * (len(data) // len(filler)) if filler != FILLERS[0] else b"") + b"\xff\xd9"
     length = 0
     if data[:4] == b"RIFF":
         length = struct.unpack("<I", data[4:8])[0] + 8
     elif data[4:8] == b"ftyp":  # HEIC, AVIF: boxes, each of which says how long it is
         while length + 8 <= len(data) and (box := struct.unpack_from(">I", data, length)[0]) >= 8:
             length += box
-    missing = min(max(0, length - len(data)), len(JUNK))
-    return data + (JUNK[:missing] if junk else bytes(missing))
+    missing = length - len(data)
+    return data + (filler * missing)[:missing] if 0 < missing < len(data) else data
 
 
-def load_onto(photo: Image.Image, junk: bool) -> None:
-    """Decodes as much as there is, on a canvas of one colour or another."""
+def load_onto(photo: Image.Image, value: int) -> None:
+    """Decodes as much as there is, on a canvas of this value, 0..255."""
     if isinstance(photo, ImageFile.ImageFile):
         prepare = photo.load_prepare
 
         def load_prepare() -> None:
             prepare()
-            photo.im.paste(_ink(photo.im.mode, junk), (0, 0, *photo.im.size))
+            photo.im.paste(_ink(photo.im.mode, value), (0, 0, *photo.im.size))
 
         photo.load_prepare = load_prepare  # type: ignore[method-assign]
     with contextlib.suppress(OSError, EOFError, SyntaxError):
@@ -46,9 +47,8 @@ def load_onto(photo: Image.Image, junk: bool) -> None:
         photo.tile = []  # Pillow would try again
 
 
-def _ink(mode: str, junk: bool):
+def _ink(mode: str, value: int) -> int | tuple[int, ...]:
     bands = len(Image.new(mode, (1, 1)).getbands())
-    value = 85 if junk else 170
     return value if bands == 1 else (value,) * bands
 
 

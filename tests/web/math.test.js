@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  clip, dogLink, fromShares, likeness, middleSquare, near, norm, planeGrid, puppy, readLink, sameBox, seedLink, slerp, toShares,
+  clip, dogLink, fromShares, likeness, middleSquare, mostPromising, near, norm, planeGrid, puppy, readLink, sameBox, seedLink, slerp, toShares,
   withinPhoto,
 } from "../../ui/web/math.js";
 
 const WEIGHTS = "0123456789ab", DIM = 256;
-const close = (actual, expected, by = 1e-9) => actual.forEach((v, i) => assert.ok(Math.abs(v - expected[i]) < by, `${actual} ${expected}`));
+const assertClose = (actual, expected, by = 1e-9) => actual.forEach((v, i) => assert.ok(Math.abs(v - expected[i]) < by, `${actual} ${expected}`));
 
 /** Random numbers from 0 to 1, the same in each run (mulberry32). */
 function seeded(seed) {
@@ -23,24 +23,31 @@ function seeded(seed) {
 
 test("slerp leads from one dog to the other along the sphere", () => {
   const p = [2, 0, 0], q = [0, 2, 0];
-  close(slerp(p, q, 0), p);
-  close(slerp(p, q, 1), q);
+  assertClose(slerp(p, q, 0), p);
+  assertClose(slerp(p, q, 1), q);
   const middle = slerp(p, q, 0.5);
-  close(middle, [Math.SQRT2, Math.SQRT2, 0]);
-  close([norm(slerp(p, q, 0.3))], [2]);
+  assertClose(middle, [Math.SQRT2, Math.SQRT2, 0]);
+  assertClose([norm(slerp(p, q, 0.3))], [2]);
 });
 
 test("slerp between dogs of one direction is a straight line", () => {
-  close(slerp([1, 1], [3, 3], 0.5), [2, 2]);
-  close(slerp([1, 0], [1, 0], 0.7), [1, 0]);
-  close(slerp([0, 0], [0, 0], 0.5), [0, 0]);
+  assertClose(slerp([1, 1], [3, 3], 0.5), [2, 2]);
+  assertClose(slerp([1, 0], [1, 0], 0.7), [1, 0]);
+  assertClose(slerp([0, 0], [0, 0], 0.5), [0, 0]);
   assert.ok(slerp([1, 2], [-1, -2], 0.5).every(Number.isFinite));
 });
 
 test("likeness goes from A toward B and away from C, and grows no longer than they are", () => {
-  close(likeness([1, 0], [1, 3], [1, 3], 0.9), [1, 0]);
-  close(likeness([1, 0], [3, 4], [2, 4], 1), [2, 0]);
+  assertClose(likeness([1, 0], [1, 3], [1, 3], 0.9), [1, 0]);
+  assertClose(likeness([1, 0], [3, 4], [2, 4], 1), [2, 0]);
   assert.ok(Math.abs(norm(likeness([3, 0], [3, 4], undefined, 1.5)) - 5) < 1e-9);
+});
+
+test("of a litter the one that promises most is taken, the first where nothing is foretold", () => {
+  const dogs = [[0, 3], [2, 0], [1, 1]];
+  assert.deepEqual(mostPromising(dogs, [1, 0], [0, -1]), [2, 0]);
+  assert.deepEqual(mostPromising(dogs, [0, 0], [0, 1]), [0, 3]);
+  assert.deepEqual(mostPromising(dogs, [], []), [0, 3]);
 });
 
 test("a puppy takes each coordinate from one parent, and from both", () => {
@@ -65,9 +72,9 @@ test("near: locked coordinates stay, the others keep the spread of dogs", () => 
 test("the plane's grid begins at the top left: little across, much up", () => {
   const c = [9, 9, 9], dogs = planeGrid(c, 2, 0, 5, 3);
   assert.equal(dogs.length, 25);
-  close(dogs[0], [2.4, 9, -2.4]);
-  close(dogs[4], [2.4, 9, 2.4]);
-  close(dogs[24], [-2.4, 9, 2.4]);
+  assertClose(dogs[0], [2.4, 9, -2.4]);
+  assertClose(dogs[4], [2.4, 9, 2.4]);
+  assertClose(dogs[24], [-2.4, 9, 2.4]);
   assert.deepEqual(c, [9, 9, 9]);
 });
 
@@ -75,7 +82,7 @@ test("a link brings the coordinates back", () => {
   const random = seeded(3), c = Array.from({ length: DIM }, () => 8 * random() - 4);
   const link = dogLink(WEIGHTS, c);
   assert.match(link, /^#dog=0123456789ab\.z[\w-]{683}$/);
-  close(readLink(link, WEIGHTS, DIM).c, c, 1 / 3000);
+  assertClose(readLink(link, WEIGHTS, DIM).c, c, 1 / 3000);
   const far = c.map(() => 99);
   assert.ok(readLink(dogLink(WEIGHTS, far), WEIGHTS, DIM).c.every((v) => Math.abs(v - 16.3835) < 1e-9));
   assert.deepEqual(readLink(seedLink(WEIGHTS, 27, 0.85), WEIGHTS, DIM), { seed: 27, temperature: 0.85 });
@@ -97,14 +104,14 @@ test("a link that is cut off, or of another model, is refused with a sentence", 
 test("boxes: from shares and back, in the middle, kept on the photo", () => {
   const box = [0.1, 0.2, 0.4, 0.8], ratio = 2;
   const square = fromShares(box, ratio);
-  close(Object.values(square), [0.1, 0.1, 0.3]);
-  close(toShares(square, ratio), box);
+  assertClose(Object.values(square), [0.1, 0.1, 0.3]);
+  assertClose(toShares(square, ratio), box);
   assert.ok(sameBox(box, toShares(square, ratio)) && !sameBox(box, [0.1, 0.2, 0.4, 0.7]) && !sameBox(box, null));
   for (const wide of [0.5, 1, 2]) {
     const { x, y, side } = middleSquare(wide);
-    close([x + side / 2, y + side / 2, side], [0.5, 0.5 / wide, 0.5 * Math.min(1, 1 / wide)]);
+    assertClose([x + side / 2, y + side / 2, side], [0.5, 0.5 / wide, 0.5 * Math.min(1, 1 / wide)]);
   }
-  close(Object.values(withinPhoto({ x: -5, y: 7, side: 0.2 }, 2)), [-0.1, 0.4, 0.2]);
+  assertClose(Object.values(withinPhoto({ x: -5, y: 7, side: 0.2 }, 2)), [-0.1, 0.4, 0.2]);
   assert.equal(withinPhoto({ x: 0, y: 0, side: 0 }, 1).side, 0.03);
   assert.equal(withinPhoto({ x: 0, y: 0, side: 9 }, 0.5).side, 2);
 });

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.errors import PlainError
 from model.photos import PhotoError, open_photo
 from model.pixels import from_pixels, to_pixels, to_tensor
 
+from .walk import DataError, as_folder, pictures_under, splits
+
 SHARP = 0.74  # pixels that a picture had in its photo / its pixels a side; with fewer it has no hair of its own
 HELD_OUT = 20  # one picture in so many is for validation
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
+Folder = str | Path
 
 
 @dataclass
@@ -37,10 +38,6 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         x = self.x.to(device).contiguous(memory_format=torch.channels_last)
         return Batch(x, self.eps.to(device), self.sharp, self.start, self.seed)
-
-
-class DataError(PlainError):
-    """The folder can't be trained on; its text is one plain sentence."""
 
 
 @dataclass
@@ -72,21 +69,23 @@ class Pictures:
         return from_pixels(self.pixels[index])
 
 
-def load_pictures(folder: str | Path, size: int, progress: bool = False) -> Pictures:
-    """Every picture under a folder, its middle square resized to size x size.
+def load_pictures(folder: Folder, size: int, progress: bool = False, exclude: Folder | None = None) -> Pictures:
+    """Every picture under a folder (`pictures_under`), its middle square resized to size x size.
 
-    Unreadable files are skipped and listed. Raises DataError where nothing is left.
+    exclude: a folder in it that is not read. Unreadable files are skipped and listed. Raises DataError where nothing
+    is left.
     """
-    good, skipped = _read(Path(folder), size, progress)
+    good, skipped = _read(folder, size, progress, exclude)
     return _together(good, skipped)
 
 
-def load_splits(folder: str | Path, size: int, progress: bool = False) -> tuple[Pictures, Pictures]:
-    """Training and validation pictures: FOLDER/train and FOLDER/val, or about a twentieth of FOLDER held out."""
-    folder = Path(folder)
-    if has_splits(folder):
-        return load_pictures(folder / "train", size, progress), load_pictures(folder / "val", size, progress)
-    good, skipped = _read(folder, size, progress)
+def load_splits(
+    folder: Folder, size: int, progress: bool = False, exclude: Folder | None = None
+) -> tuple[Pictures, Pictures]:
+    """Training and validation pictures: FOLDER/train and FOLDER/val (`splits`), or a twentieth of FOLDER held out."""
+    if parts := splits(folder):
+        return load_pictures(parts[0], size, progress, exclude), load_pictures(parts[1], size, progress, exclude)
+    good, skipped = _read(folder, size, progress, exclude)
     if len(good) < 2:
         raise DataError(f"The folder {folder} holds one readable picture; at least two are needed.")
     held = {path for path in good if held_out(path.read_bytes())}
@@ -115,25 +114,20 @@ def known_sides(folder: Path) -> dict[str, int]:
     return {}
 
 
-def has_splits(folder: str | Path) -> bool:
-    """Whether a folder says itself what to train on and what to measure on: it holds train/ and val/."""
-    return all((Path(folder) / name).is_dir() for name in ("train", "val"))
-
-
 def held_out(data: bytes) -> bool:
     """Whether a picture is never trained on, by the bytes of its file: the same in every order, streamed or not."""
     return zlib.crc32(data) % HELD_OUT == 0
 
 
-def _read(folder: Path, size: int, progress: bool) -> tuple[dict[Path, tuple[Tensor, int]], list[str]]:
+def _read(
+    folder: Folder, size: int, progress: bool, exclude: Folder | None
+) -> tuple[dict[Path, tuple[Tensor, int]], list[str]]:
     """Each picture and how many pixels a side it had, and what could not be read."""
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}; --data names a folder of pictures.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = pictures_under(folder, exclude)
     if not files:
-        raise DataError(f"The folder {folder} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
+        raise DataError(f"The folder {folder} holds no pictures.")
 
-    sides = known_sides(folder)
+    sides = known_sides(as_folder(folder))
 
     def read(path: Path) -> tuple[Tensor, int] | str:
         try:

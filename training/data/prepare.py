@@ -30,12 +30,11 @@ from model.crop import FRAMES
 from model.errors import PlainError
 from model.files import write_whole
 from model.finder import by_eyes, frame_of
-from model.photos import FORMATS
 from model.pixels import to_file
 
 from ..command import one_sentence, unwritten
+from .walk import as_folder, pictures_under
 
-PHOTO_SUFFIXES = {end for end, format in Image.registered_extensions().items() if format in (*FORMATS, "MPO")}
 MOST_OUTSIDE = 0.25  # of a square may lie beyond its photo's edge
 HASH_SIDE = 16
 SAME = 20  # of the hash's 256 bits that two copies of a photo may differ in
@@ -203,39 +202,15 @@ def keep(cuts: list[tuple[Line, bytes]], record: Record, out: Path, every: int) 
     record.write([line for line, _ in cuts])
 
 
-def names_under(folder: Path, besides: Path) -> list[str]:
-    """The photos under a folder, sorted, but for those under `besides`: by their paths in it.
-
-    Symbolic links are followed, and what can be reached twice is read once; nothing hidden is read.
-    """
-    names, known = [], {os.path.realpath(folder), os.path.realpath(besides)}
-
-    def is_new(path: str) -> bool:
-        real = os.path.realpath(path)
-        if real in known:
-            return False
-        known.add(real)
-        return True
-
-    for root, folders, files in os.walk(folder, followlinks=True):
-        shown = [[name for name in sorted(kind) if not name.startswith(".")] for kind in (folders, files)]
-        folders[:] = [name for name in shown[0] if is_new(os.path.join(root, name))]
-        for path in (os.path.join(root, name) for name in shown[1] if Path(name).suffix.lower() in PHOTO_SUFFIXES):
-            if os.path.isfile(path) and is_new(path):
-                names.append(os.path.relpath(path, folder))
-    return sorted(names)
-
-
 def prepare(photos: Path, out: Path, size: int, smallest: int, frame: str, every: int, workers: int) -> Record:
-    """Everything that `python -m training.prepare` does. Raises PrepareError, WeightsError, OSError."""
-    if not photos.is_dir():
-        raise PrepareError(f"There is no folder {photos}; name one that holds photos.")
+    """Everything that `python -m training.prepare` does. Raises PlainError, OSError."""
+    as_folder(photos)
     DogFinder()  # here, where what is wrong with its weights can be said
     for split in ("train", "val"):
         (out / split).mkdir(parents=True, exist_ok=True)
-    names = names_under(photos, besides=out)
+    names = [str(path.relative_to(photos)) for path in pictures_under(photos, exclude=out)]
     if not names:
-        raise PrepareError(f"The folder {photos} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
+        raise PrepareError(f"The folder {photos} holds no photos.")
     settings = os.fsencode(f"{photos.resolve()} --size {size} --min {smallest} --frame {frame}")
     began = out / "settings.txt"
     if began.is_file() and (before := began.read_bytes()) != settings:
@@ -268,8 +243,8 @@ def explain(error: Exception) -> str | None:
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photos", type=Path, help="a folder of photos, with folders in it or not")
-    parser.add_argument("out", type=Path, help="where the crops go; --data of training.train takes it")
+    parser.add_argument("photos", help="a folder of photos, with folders in it or not")
+    parser.add_argument("out", help="where the crops go; --data of training.train takes it")
     parser.add_argument("--size", type=int, default=256, help="pixels a side of the crops (default 256)")
     parser.add_argument("--min", type=int, default=120, help="heads smaller in their photo are left out (default 120)")
     words = "eyes: upright by eyes and nose; box: the loose square that weights of version 0.1 know (default eyes)"
@@ -280,7 +255,10 @@ def main(argv: list[str] | None = None) -> None:
     if not (args.size > 0 and args.min > 0 and args.workers and args.workers > 0 and 0 < args.val <= 0.5):
         parser.error("--size, --min and --workers are above 0, --val is above 0 and at most 0.5.")
     with one_sentence(explain, stopped="Stopped; the same command goes on from here."):
-        record = prepare(args.photos, args.out, args.size, args.min, args.frame, round(1 / args.val), args.workers)
+        photos, out = as_folder(args.photos), Path(args.out)
+        if not args.out.strip():
+            raise PrepareError("No folder to write to was named; name one for the crops.")
+        record = prepare(photos, out, args.size, args.min, args.frame, round(1 / args.val), args.workers)
     print(f"{record.heads_kept} heads from {len(record.with_heads)} of {len(record.done)} photos -> {args.out}")
 
 

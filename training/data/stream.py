@@ -2,7 +2,7 @@
 
 Read by the `datasets` library, which shares shards (or, of a folder, pictures) out to the processes, shuffles
 within a buffer, and knows its position, so that a run can be resumed. After a resume the buffer fills anew: the
-pictures that waited in it are not seen in that epoch.
+pictures that waited in it may be passed over in that epoch, a few may come twice.
 """
 
 import glob
@@ -19,27 +19,35 @@ from torch import Tensor
 from model.photos import PhotoError, open_photo
 from model.pixels import to_pixels, to_tensor
 
-from .folder import SUFFIXES, Batch, DataError, Pictures, Samples, has_splits, held_out
+from .folder import Batch, Folder, Pictures, Samples, held_out
+from .walk import DataError, as_folder, pictures_under, splits
 
 FIRST = 5_000  # pictures kept in memory: for validation those that are held out, for fitting the latents the others
 BUFFER = 2_000  # encoded pictures among which the next one is drawn; at 50 KB each, 0.1 GB
+SHARDS = 1024  # parts of a folder: what a process may have of it, and what a shuffle puts in another order
 MAX_UNREADABLE = 10_000  # in a row: then nothing more is hoped for
 
 
-def open_stream(source: str):
-    """A datasets.IterableDataset with the encoded pictures in a column `image`. Raises DataError."""
+def open_stream(source: str, exclude: Folder | None = None):
+    """A datasets.IterableDataset with the encoded pictures in a column `image`. exclude: a folder in it that is not
+    read. Raises DataError."""
     try:
         import datasets
     except ImportError:
         raise DataError("--stream needs the library datasets; install it with pip install datasets.") from None
     folder = Path(source)
+    if not source.strip():
+        as_folder(source)  # says what to do
     try:
-        if folder.is_dir() and (shards := _mixed(folder, {".tar"})):
+        if folder.is_dir() and (shards := _mixed(pictures_under(folder, exclude, ".tar"))):
+            shards = [glob.escape(shard) for shard in shards]
             stream = datasets.load_dataset("webdataset", data_files=shards, split="train", streaming=True)
         elif folder.is_dir():
-            if not (files := _mixed(folder, SUFFIXES)):
+            if not (files := _mixed(pictures_under(folder, exclude))):
                 raise DataError(f"The folder {source} holds neither pictures nor *.tar shards.")
-            stream = datasets.load_dataset("imagefolder", data_files={"train": files}, split="train", streaming=True)
+            kind = datasets.Features({"image": datasets.Image(decode=False)})
+            table = datasets.Dataset.from_dict({"image": files}, features=kind)
+            stream = table.to_iterable_dataset(num_shards=min(len(files), SHARDS))
         elif folder.exists() or source.count("/") != 1:
             raise DataError(f"{source} is neither a folder nor the name of a data set on the Hub, user/name.")
         else:
@@ -56,11 +64,11 @@ def open_stream(source: str):
     return stream if column == "image" else stream.rename_column(column, "image")
 
 
-def _mixed(folder: Path, suffixes: set[str]) -> list[str]:
-    """The files under a folder, always in the same disorder: by name all dogs of a breed would come in a row."""
-    files = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+def _mixed(paths: list[Path]) -> list[str]:
+    """Files, always in the same disorder: by name all dogs of a breed would come in a row."""
+    files = [str(path) for path in paths]
     random.Random(0).shuffle(files)
-    return [glob.escape(file) for file in files]
+    return files
 
 
 def unbroken(stream: Iterable[dict]) -> Iterator[dict]:
@@ -77,8 +85,10 @@ def _first_line(error: Exception) -> str:
 
 def parts(source: str) -> tuple[str, str | None]:
     """What to train on and what to measure on: the folders train and val, or the source, which is to be divided."""
-    folders = str(Path(source) / "train"), str(Path(source) / "val")
-    return folders if has_splits(source) else (source, None)
+    if not source.strip():
+        as_folder(source)  # says what to do
+    folders = splits(source)
+    return (str(folders[0]), str(folders[1])) if folders else (source, None)
 
 
 def encoded(entry: dict) -> bytes:
@@ -96,7 +106,7 @@ def encoded(entry: dict) -> bytes:
         return b""
 
 
-def first_pictures(source: str, size: int) -> tuple[Pictures, Pictures]:
+def first_pictures(source: str, size: int, exclude: Folder | None = None) -> tuple[Pictures, Pictures]:
     """Of the first pictures of a stream those that are trained on, and those that are held out: in the folder val
     where there are train and val. Raises DataError."""
     train, val = parts(source)
@@ -104,7 +114,7 @@ def first_pictures(source: str, size: int) -> tuple[Pictures, Pictures]:
     sides: tuple[list[int], list[int]] = ([], [])
     skipped: list[str] = []
     for part in filter(None, (train, val)):
-        for entry in unbroken(open_stream(part).take(FIRST)):
+        for entry in unbroken(open_stream(part, exclude).take(FIRST)):
             data = encoded(entry)
             held = part == val if val else held_out(data)
             try:
@@ -123,13 +133,22 @@ def first_pictures(source: str, size: int) -> tuple[Pictures, Pictures]:
 class Stream(Samples):
     """The samples of one process out of several: pictures from a stream, the rest as in `Samples`."""
 
-    def __init__(self, source: str, size: int, latent_dim: int, seed: int, process: int, processes: int):
+    def __init__(
+        self,
+        source: str,
+        size: int,
+        latent_dim: int,
+        seed: int,
+        process: int,
+        processes: int,
+        exclude: Folder | None = None,
+    ):
         from datasets.distributed import split_dataset_by_node
 
         super().__init__(Pictures(torch.empty(0), []), latent_dim, seed)
         source, self.val = parts(source)
         self.resumed = False
-        shuffled = open_stream(source).shuffle(seed=seed, buffer_size=BUFFER)
+        shuffled = open_stream(source, exclude).shuffle(seed=seed, buffer_size=BUFFER)
         self.size, self.stream = size, split_dataset_by_node(shuffled, rank=process, world_size=processes)
         self.threads = ThreadPoolExecutor()
         self.reader = ThreadPoolExecutor(1)  # reads the next batch during a step

@@ -14,6 +14,7 @@ import { start as startMix } from "./mix.js";
 import { start as startNearer } from "./nearer.js";
 import { attach, image, say } from "./page.js";
 import { start as startPhoto } from "./photo.js";
+import { start as startPicture } from "./picture.js";
 import { start as startPlane } from "./plane.js";
 import { connect, draw } from "./server.js";
 import { followLink, start as startShare } from "./share.js";
@@ -25,7 +26,7 @@ import { start as startTabs } from "./tabs.js";
 /** @import { Dog, Facts, Step } from "./store.js" */
 
 const PARTS = [
-  startLive, startHistory, startTabs, startControls, startPhoto, startBox, startFace, startIntake,
+  startPicture, startLive, startHistory, startTabs, startControls, startPhoto, startBox, startFace, startIntake,
   startNearer, startCompare, startBack,
   startSliders, startSimilar, startPlane, startMap, startMix, startKept, startShare,
 ];

@@ -4,13 +4,11 @@
 import { fetchDog } from "./dog.js";
 import { nearerAtOnce } from "./nearer.js";
 import { image, onClick, part, say } from "./page.js";
-import { reconstruct, unfit } from "./server.js";
+import { inMemory, reconstruct, unfit } from "./server.js";
 import { state, subscribe, update } from "./store.js";
 
 /** @import { Known, State } from "./store.js" */
 /** @typedef {{ file?: File, caption?: string, turns?: number, heads?: Known["heads"] }} Photo */
-
-const UNREADABLE = "This file can't be read, or is a folder; please choose a photo again.";
 
 /**
  * Looks at a photo that was just chosen.
@@ -19,9 +17,7 @@ const UNREADABLE = "This file can't be read, or is a folder; please choose a pho
  */
 export async function seePhoto(file, caption) {
   if (unfit(file)) return say(unfit(file), true);
-  const bytes = await file.arrayBuffer().catch(() => null); // read once: the file may be changed or removed meanwhile
-  if (!bytes) return say(UNREADABLE, true);
-  return look({ file: new File([bytes], file.name, { type: file.type }), caption, turns: 0 }, { whole: Boolean(caption) });
+  return look({ file, caption, turns: 0 }, { whole: Boolean(caption) });
 }
 
 /**
@@ -35,9 +31,10 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
   const byHand = box || landmarks; // then no head is looked for
   const send = async () => {
     const wish = state.wish; // fetchDog has just counted this one
-    const answer = await reconstruct(/** @type {File} */ (file), { turns, box, landmarks, whole });
+    const kept = await inMemory(/** @type {File} */ (file)); // read once: it may be changed or removed meanwhile
+    const answer = await reconstruct(kept, { turns, box, landmarks, whole });
     if (!answer.photo) return answer;
-    const known = { ...answer, file, caption, heads: byHand ? heads ?? [] : answer.heads };
+    const known = { ...answer, file: kept, caption, heads: byHand ? heads ?? [] : answer.heads };
     if (answer.error && wish === state.wish) {
       update({ sight: known });
       part("#photo").scrollIntoView({ block: "nearest" }); // the error asks for something to be done there

@@ -62,6 +62,8 @@
  * @property {string[]} names of the directions
  * @property {number[]} share of each direction in all effect, in %
  * @property {number[]} raw_order
+ * @property {number[]} slopes
+ * @property {number[]} bends
  * @property {string[]} examples addresses of pictures
  */
 

@@ -1,0 +1,92 @@
+"""Which files of a folder are pictures, and which of its folders are for training and which for validation.
+
+What a file is decides its content; its name only says that somebody took it for a picture.
+"""
+
+import mimetypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.errors import PlainError
+from model.photos import SUFFIXES, looks_like_photo
+
+TRAIN = ("train", "training")
+VAL = ("val", "valid", "validation", "dev", "test", "testing")  # the first that is there
+RUN = ("config.json", "model.safetensors")  # what a folder holds that a run wrote: its grids are no data
+
+
+class DataError(PlainError):
+    """The folder can't be trained on; its text is one plain sentence."""
+
+
+def pictures_under(folder: str | Path, exclude: str | Path | None = None, suffix: str = "") -> list[Path]:
+    """The files under a folder that are pictures, or are named like one, sorted.
+
+    Links to folders are followed, and what can be reached twice is there once. Nothing hidden, nothing in the folder
+    `exclude`, and nothing in a folder that a run wrote. suffix: files that are named so (".tar"), instead of pictures.
+    Raises DataError.
+    """
+    folder = as_folder(folder)
+    known = {os.path.realpath(folder)}
+    if exclude is not None and str(exclude):
+        if os.path.realpath(exclude) in known:
+            raise DataError(f"{folder} is the folder of the run itself; give --out a folder of its own.")
+        known.add(os.path.realpath(exclude))
+
+    def new(path: Path) -> bool:
+        real = os.path.realpath(path)
+        if real in known:
+            return False
+        known.add(real)
+        return True
+
+    def walk(here: Path) -> Iterator[Path]:
+        for root, folders, files in os.walk(here, followlinks=True):
+            if Path(root) != here and set(RUN) <= set(files):
+                folders.clear()
+                continue
+            folders[:] = [name for name in sorted(folders) if not name.startswith(".") and new(Path(root, name))]
+            yield from (Path(root, name) for name in sorted(files) if not name.startswith("."))
+
+    wanted = (lambda path: path.suffix.lower() == suffix) if suffix else is_picture
+    return sorted(path for path in walk(folder) if path.is_file() and wanted(path) and new(path))
+
+
+def is_picture(path: Path) -> bool:
+    """By its name, or, where the name is no picture's, by its first bytes."""
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    if path.suffix.lower() in SUFFIXES or kind.startswith("image/"):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return looks_like_photo(file.read(32))
+    except OSError:
+        return False
+
+
+def as_folder(name: str | Path) -> Path:
+    """Raises DataError where there is none."""
+    if not str(name).strip():  # for Path this is the folder in which one is
+        raise DataError("No folder was named; name one that holds pictures (. for this one).")
+    if not Path(name).is_dir():
+        raise DataError(f"There is no folder {name}; --data names a folder of pictures.")
+    return Path(name)
+
+
+def splits(folder: str | Path) -> tuple[Path, Path] | None:
+    """The folders in it for training and for validation, whatever the case of their names; None where it has not both.
+
+    Raises DataError where two could be meant.
+    """
+    if not str(folder).strip() or not Path(folder).is_dir():
+        return None
+    inside = [path for path in sorted(Path(folder).iterdir()) if path.is_dir()]
+    found = []
+    for names in (TRAIN, VAL):
+        alike = [[path for path in inside if path.name.lower() == name] for name in names]
+        first = next((paths for paths in alike if paths), [])
+        if len({path.resolve() for path in first}) > 1:
+            raise DataError(f"{folder} holds {first[0].name}/ and {first[1].name}/; keep one of them.")
+        found += first[:1]
+    return (found[0], found[1]) if len(found) == 2 else None

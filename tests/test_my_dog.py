@@ -8,6 +8,7 @@ import os
 import shutil
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageChops, ImageStat
 
 from model import Crop, DogFinder
@@ -51,7 +52,7 @@ def pad(request, browser, eyes):
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory):
     path = tmp_path_factory.mktemp("photos") / "one.png"
-    scene((5, 60, 40, 300)).save(path)
+    scene((4, 60, 40, 300)).save(path)
     return path
 
 
@@ -88,6 +89,8 @@ def test_the_crop_folds_away_and_nothing_moves(pad, photo, tmp_path):
     assert pad.evaluate("document.documentElement.scrollWidth") <= pad.viewport_size["width"]
     pad.click("#photo summary")
     assert pad.locator("#photo img").is_visible() and pad.locator("#photo .dot:visible").count() == 3
+    found = {problem["id"]: problem["nodes"] for problem in Axe().run(pad).response["violations"]}
+    assert found == {}
     scene().save(tmp_path / "none.png")
     send(pad, photo)
     assert pad.locator("#photo img").is_hidden()
@@ -173,6 +176,13 @@ def test_it_begins_by_itself_where_it_is_quick_and_a_slider_ends_it(pad, photo):
     asked = len(pad.asked)
     pad.wait_for_timeout(1000)
     assert len(pad.asked) == asked and float(slider.input_value()) == 2
+
+
+def test_a_file_that_can_not_be_read_gets_a_sentence(pad, photo):
+    """As a folder that is dropped, or a photo that was removed."""
+    pad.evaluate("File.prototype.arrayBuffer = () => Promise.reject(new DOMException('', 'NotReadableError'))")
+    send(pad, photo)
+    assert pad.inner_text("#message").startswith("This file can't be read, or is a folder")
 
 
 def test_the_photo_is_compared_with_the_dog_as_it_is(pad, photo):

@@ -44,10 +44,9 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
   const sentence = (/** @type {Known} */ answer) => {
     update({ crop: answer.crop });
     nearerAtOnce();
-    const hint = answer.hint ? `${answer.hint} ` : "";
-    if (whole && !caption) return `${hint}The sliders now edit what came of it.`;
+    if (whole && !caption) return "The sliders now edit what came of it.";
     const found = answer.heads?.length ?? 0, several = found > 1 ? `${found} heads found: choose one. ` : "";
-    return `${several}${hint}The sliders now edit this dog.`;
+    return several + (answer.hint || "The sliders now edit this dog.");
   };
   return fetchDog(send, sentence, { doing: "Looking at the photo …" });
 }

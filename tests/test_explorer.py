@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
-from tests.support.serving import DESKTOP, PHONE, ROOT, visit
+from tests.support.serving import DESKTOP, PHONE, PIXELS, ROOT, visit
 from tests.test_page import distance, draw, message, move, picture
 
 KINDS = {
@@ -281,7 +281,7 @@ def test_favourites_stay_in_the_browser(pad, tmp_path):
     with pad.expect_download() as download:
         pad.click("#sheet")
     download.value.save_as(tmp_path / "sheet.png")
-    assert Image.open(tmp_path / "sheet.png").size == (256, 128)
+    assert Image.open(tmp_path / "sheet.png").size == (2 * PIXELS, PIXELS)
     pad.locator("#favourites .remove").first.click()
     thumbs(pad, "#favourites", 1)
     pad.click("#undo")

@@ -15,6 +15,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from model import DogFinder, load
 from model.photos import PhotoError
+from tests.support.serving import PIXELS
 from ui.api import Api
 from ui.pad import Pad, server_function
 from ui.protocol import (
@@ -172,7 +173,7 @@ def test_a_photo(pad):
     photo = (ROOT / "assets" / "dog-1.png").read_bytes()
     seen = answered(pad.reconstruct(wish('{"whole": true, "turns": 4}', photo)))
     assert Seen(**seen).to_json() == seen and seen["turns"] == 0 and seen["heads"] == []
-    assert picture(seen["picture"]).size == (128, 128) and len(seen["latent"]["z"]) == 256
+    assert picture(seen["picture"]).size == (PIXELS, PIXELS) and len(seen["latent"]["z"]) == 256
     none = io.BytesIO()
     Image.new("RGB", (300, 200), "olive").save(none, "PNG")
     unseen = answered(pad.reconstruct(wish(None, none.getvalue())))
@@ -259,7 +260,7 @@ def test_a_move_waits_for_one_step_of_all_descents(pad, monkeypatch):
 def test_the_tabs(pad):
     tabs = pad.explorer
     assert len(answered(tabs.thumbnails({"dogs": [DOG] * 3}))["pictures"]) == 3
-    assert picture(answered(tabs.contact_sheet({"dogs": [DOG] * 9}))["picture"]).size == (8 * 128, 2 * 128)
+    assert picture(answered(tabs.contact_sheet({"dogs": [DOG] * 9}))["picture"]).size == (8 * PIXELS, 2 * PIXELS)
     film = answered(tabs.movie(FILM | {"dogs": [DOG, [1.0] * 256]}))["file"]
     assert picture(film).n_frames == 4  # three there, and one back
     assert tabs.drawn == {} and answered(tabs.progress("x")) == answered(tabs.progress(["x"])) == {"share": 0}

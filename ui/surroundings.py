@@ -6,6 +6,7 @@ Looked at before torch and Gradio are imported: both take seconds, and Gradio he
 import atexit
 import contextlib
 import errno
+import io
 import os
 import shutil
 import socket
@@ -25,7 +26,7 @@ OFFERED = 100  # ports after a taken one that are tried
 def prepare() -> tuple[str, int]:
     """Makes the surroundings fit for Gradio; the host and the port to serve at. Raises SystemExit in one sentence."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):  # no stream, or not one of text
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     host, port = address()
     for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):  # Gradio reads them once more, and not all that they say

@@ -35,8 +35,9 @@ def pictures_under(folder: str | Path, exclude: str | Path | None = None, suffix
         known.add(os.path.realpath(exclude))
 
     def new(path: Path) -> bool:
-        real = os.path.realpath(path)
-        return real not in known and not known.add(real)
+        real, before = os.path.realpath(path), len(known)
+        known.add(real)
+        return len(known) > before
 
     def walk(here: Path) -> Iterator[Path]:
         for root, folders, files in os.walk(here, followlinks=True):

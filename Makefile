@@ -12,14 +12,19 @@ OLDEST_PYTHON ?= python3.10
 BIN := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: app test fuzz test-oldest audit browser train evaluate embed finder push space bench clean
+.PHONY: app test types fuzz test-oldest audit browser train evaluate embed finder push space bench clean
 
 app: .venv/app
 	PORT=$(PORT) $(BIN)/python app.py
 
-test: .venv/test browser
+test: .venv/test browser types
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest tests
+	$(BIN)/coverage run -m pytest tests
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+types: .venv/test
+	$(BIN)/mypy
 
 # By hand: what the oldest Python and torch that are promised make of the model and the page.
 test-oldest: $(OLDEST)/done browser
@@ -90,4 +95,4 @@ browser: .venv/test
 	else $(BIN)/python -m playwright install chromium; fi
 
 clean:
-	rm -rf .venv .venv-oldest runs .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest runs .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage*

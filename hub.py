@@ -234,14 +234,8 @@ def plain(error: BaseException, repo: str, revision: str = "main") -> str:
         return f"There is no {repo} of this kind on the Hub, or it is private and needs a token (HF_TOKEN)."
     if isinstance(error, RevisionNotFoundError):
         return f"{repo} has no revision {revision}; name a branch, a tag or a commit that it has."
-    if status == 401:
-        return "The Hub refuses the token; set HF_TOKEN to a valid one, or log in anew (hf auth login)."
-    if status == 403:
-        return f"The token gives no right to this at {repo}; make one that does at huggingface.co/settings/tokens."
-    if status == 404:
-        return f"The Hub does not find a part of {repo}; look at its page."
     if status is not None:
-        return f"The Hub is out of order (it answers {status}); try again later."
+        return _of_status(status, repo)
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set, so the Hub is not asked."
     if isinstance(error, HFValidationError):
@@ -254,3 +248,13 @@ def plain(error: BaseException, repo: str, revision: str = "main") -> str:
     if isinstance(error, OSError):  # fewer bytes than were announced
         return f"A file of {repo} came only in part; try again."
     return "The Hub can't be reached."  # the client's own HTTP library has a dozen names for it
+
+
+def _of_status(status: int, repo: str) -> str:
+    if status == 401:
+        return "The Hub refuses the token; set HF_TOKEN to a valid one, or log in anew (hf auth login)."
+    if status == 403:
+        return f"The token gives no right to this at {repo}; make one that does at huggingface.co/settings/tokens."
+    if status == 404:
+        return f"The Hub does not find a part of {repo}; look at its page."
+    return f"The Hub is out of order (it answers {status}); try again later."

@@ -47,11 +47,9 @@ class Crop:
         Eyes lie at 43 % of its height. The eye line says the angle where it is long, the line to the nose where the
         head looks aside. Raises PhotoError for points that are no face.
         """
-        if not all(math.isfinite(v) and abs(v) < 1e6 for point in points for v in point):
-            raise PhotoError("The places of eyes and nose are not numbers; please set them again.")
-        (lx, ly), (rx, ry) = sorted(points[:2])
+        (lx, ly), (rx, ry), (nx, ny) = _face(points)
         ex, ey = (lx + rx) / 2, (ly + ry) / 2
-        vx, vy = points[2][0] - ex, points[2][1] - ey
+        vx, vy = nx - ex, ny - ey
         apart, below = math.hypot(rx - lx, ry - ly), math.hypot(vx, vy)
         if max(apart, below) < 1:
             raise PhotoError("Eyes and nose lie in one point; please put each in its place.")
@@ -237,6 +235,17 @@ class _Region:
     def at(self, point: Point) -> Point:
         """Pixels of the photo -> pixels of the picture."""
         return tuple((v - s) * k - f for v, s, k, f in zip(point, self.start, self.scale, self.first))
+
+
+def _face(points: tuple[Point, Point, Point]) -> list[Point]:
+    """The left eye, the right one, as seen, and the nose. Raises PhotoError for what is not three places."""
+    try:
+        eye, other, nose = [(float(x), float(y)) for x, y in points]
+    except (TypeError, ValueError):
+        raise PhotoError("A face is two eyes and a nose, each a place x, y; please set them again.") from None
+    if not all(abs(v) < 1e6 for v in (*eye, *other, *nose)):  # NaN fails this too
+        raise PhotoError("The places of eyes and nose are not numbers; please set them again.")
+    return [*sorted([eye, other]), nose]
 
 
 def _mirrored(index: Tensor, n: int) -> Tensor:

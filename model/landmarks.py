@@ -39,6 +39,19 @@ class Face:
     sure: float
 
 
+@dataclass
+class Evidence:
+    """What two looks at a head saw. points, first: landmarks [3, 2] in pixels of the photo; those of the first look.
+
+    signs [3]: what tells how sure the points are. The logit of their being seen; the logarithms of how far view and
+    mirror image are apart, and the second look and the first, in sides of the frame. None: the first look saw no face.
+    """
+
+    points: Tensor
+    first: Tensor
+    signs: Tensor | None = None
+
+
 class LandmarkMaps(nn.Module):
     """The trunk's features at strides 8, 16 and 32 of views [B, 3, S, S] -> three places each.
 
@@ -90,18 +103,17 @@ class Landmarks:
 
     def find(self, photo: Image.Image, crops: list[Crop]) -> list[Face]:
         """The face in each of these squares of a PIL RGB photo (`Crop.around` a head's box)."""
-        faces = []
-        for points, signs in self.evidence(photo, crops):
-            sure = torch.sigmoid(signs @ self.certainty[:-1] + self.certainty[-1]).item() if signs is not None else 0.0
-            faces.append(Face(as_points(points.tolist()), sure))
-        return faces
+        return [self.judge(evidence) for evidence in self.evidence(photo, crops)]
 
-    def evidence(self, photo: Image.Image, crops: list[Crop]) -> list[tuple[Tensor, Tensor | None]]:
-        """Of each square: points [3, 2] in pixels of the photo, and what tells how sure they are.
+    def judge(self, evidence: Evidence) -> Face:
+        """How sure a face is, by logistic regression on what tells it."""
+        points = as_points(evidence.points.tolist())
+        if evidence.signs is None:
+            return Face(points, 0.0)
+        return Face(points, torch.sigmoid(evidence.signs @ self.certainty[:-1] + self.certainty[-1]).item())
 
-        That is: the logit of their being seen; the logarithms of how far view and mirror image are apart, and of how
-        far the second look is from the first, in sides of the frame. None where the first look sees no face.
-        """
+    def evidence(self, photo: Image.Image, crops: list[Crop]) -> list[Evidence]:
+        """What is seen in each of these squares, in two looks."""
         if not crops:
             return []
         at_first, _ = self.look([crop.cut(photo, SIZE) for crop in crops])
@@ -109,19 +121,19 @@ class Landmarks:
         frames = [_frame(points, photo) for points in places]
         views = [frame.cut(photo, SIZE) for frame in frames if frame]
         if not views:
-            return [(points, None) for points in places]
+            return [Evidence(points, points) for points in places]
         points, seen = self.look([*views, *(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views)])
         (straight, mirrored), seen = points.chunk(2), seen.view(2, -1).mean(0)
         mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], dim=-1)[:, MIRROR]
-        answers: list[tuple[Tensor, Tensor | None]] = []
+        answers: list[Evidence] = []
         found = zip((straight + mirrored) / 2, _apart(straight, mirrored), seen)
         for first, frame in zip(places, frames):
             if frame is None:
-                answers.append((first, None))
+                answers.append(Evidence(first, first))
                 continue
             second, apart, logit = next(found)
-            moved = _apart(second, frame.to_square(first))
-            answers.append((frame.to_photo(second), torch.stack([logit, apart.log(), moved.log()])))
+            signs = torch.stack([logit, apart.log(), _apart(second, frame.to_square(first)).log()])
+            answers.append(Evidence(frame.to_photo(second), first, signs))
         return answers
 
     @torch.inference_mode()

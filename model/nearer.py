@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .residual import shrink
+from .residual import TrunkEncoder, shrink
 from .trunk import perceptual_distance
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STEPS = 20
 RATE, LAST_RATE = 0.15, 0.03  # of Adam, in standard deviations a step: at the first step and at the last
-L1, SHARPNESS, PRICE = 8.0, 0.5, 2e-4  # weights in the loss, beside features at 1
+L1, SHARPNESS, PRICE = 8.0, 1.0, 2e-4  # weights in the loss, beside features at 1
 PATIENCE, WORTH = 4, 0.002  # it ends where so many steps together lower the loss by less than this share
 
 
@@ -30,8 +30,10 @@ def nearer_steps(vae: "DogVAE", x: Tensor, mu: Tensor, steps: int = STEPS) -> It
     After each step: z, float32 on the model's device, is for each picture the nearest one so far, and mu where there
     is none (a loss that is not finite is never the nearest). Between two steps the caller may do other work.
     A model without a trunk ("classic") descends on pixels alone.
-    Raises ValueError for shapes that do not fit, or steps that are not a whole number from 0 on.
+    Raises ValueError for shapes that do not fit, steps that are not a whole number from 0 on, a model without latents.
     """
+    if vae.latents is None:
+        raise ValueError("This model has no latents yet; run python -m training.fit.")
     size, dim = vae.config.image_size, vae.config.latent_dim
     if x.shape[1:] != (3, size, size) or mu.shape != (len(x), dim):
         raise ValueError(
@@ -60,11 +62,8 @@ class Descent:
 
     @torch.inference_mode(False)
     def __init__(self, vae: "DogVAE", x: Tensor, mu: Tensor):
-        assert vae.latents is not None
-        self.vae, device = vae, vae.device
-        self.sd, self.mean, self.directions = (
-            t.to(device) for t in (vae.latents.sd, vae.latents.mean, vae.latents.directions)
-        )
+        self.vae, device, latents = vae, vae.device, vae.latents
+        self.mean, self.directions, self.sd = (t.to(device) for t in (latents.mean, latents.directions, latents.sd))
         # Copies: what `encode` returns was made in inference mode, through which no gradient passes.
         self.x, self.nearest = x.to(device).float().clone(), mu.to(device).float().clone()
         self.c = ((self.nearest - self.mean) @ self.directions.T / self.sd).requires_grad_()
@@ -108,7 +107,7 @@ class Descent:
 
     def _features(self, x: Tensor) -> list[Tensor]:
         """The trunk's, as the encoder sees pictures; none where the encoder has no trunk."""
-        if not hasattr(self.vae.encoder, "trunk"):
+        if not isinstance(self.vae.encoder, TrunkEncoder):
             return []
         small = shrink(x, self.vae.config.encoder_size)
         return self.vae.encoder.trunk(small.to(self.vae.dtype, memory_format=torch.channels_last))

@@ -68,7 +68,7 @@ def open_photo(source: str | Path | bytes | BinaryIO) -> Image.Image:
     if not data:
         raise PhotoError("The file is empty; please choose another photo.")
     if len(data) > MAX_BYTES:
-        raise PhotoError("The file is larger than 25 MB; please choose a smaller photo.")
+        raise PhotoError(f"The file is larger than {MAX_BYTES // 10**6} MB; please choose a smaller photo.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: our limit is checked below

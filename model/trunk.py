@@ -98,5 +98,5 @@ def perceptual_distance(f: list[Tensor], g: list[Tensor]) -> Tensor:
 
     Squared distance of unit-normalised feature vectors, averaged over the picture, summed over the strides.
     """
-    pairs = zip(f, g)
-    return sum((unit_normalize(a.float()) - unit_normalize(b.float())).square().sum(1).mean((1, 2)) for a, b in pairs)
+    apart = (unit_normalize(a.float()) - unit_normalize(b.float()) for a, b in zip(f, g))
+    return sum((d.square().sum(1).mean((1, 2)) for d in apart), torch.zeros(()))

@@ -93,6 +93,17 @@ def test_the_rooms_without_a_page_know_no_gradio():
             assert "import gradio" not in file.read_text(encoding="utf-8"), module
 
 
+def test_files_and_functions_can_be_read_in_one_go():
+    scripts = sorted((ROOT / "ui" / "web").glob("*.js"))
+    assert not [file for file in [*FILES, *scripts] if len(file.read_text(encoding="utf-8").splitlines()) > 350]
+    long = []
+    for name, file in MODULES.items():
+        for node in nodes(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60:
+                long.append(f"{name}.{node.name}")
+    assert not long
+
+
 def test_there_is_no_circle():
     done: set[str] = set()
 

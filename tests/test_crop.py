@@ -73,6 +73,8 @@ def test_left_and_right_are_as_seen():
         ([(5, 5)] * 3, "in one point"),
         ([(82, 110), (174, 110), (128, 60)], "above the eyes"),
         ([(82, 110), (174, 110), (128, 110)], "above the eyes"),
+        ([(82, 110), (174, 110)], "two eyes and a nose"),
+        ([(82, 110), (174, 110), 128], "two eyes and a nose"),
         ([(math.nan, 110), (174, 110), (128, 178)], "not numbers"),
         ([(82, 110), (math.inf, 110), (128, 178)], "not numbers"),
     ],

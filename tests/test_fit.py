@@ -8,7 +8,7 @@ import torch
 from model import load
 from model.pretrained import save
 from tests.support.tiny import some_latents, tiny_vae
-from training import fit
+from training import choosing, fit
 
 
 def test_fit_replaces_the_latents(tmp_path, drawn, monkeypatch, capsys):
@@ -23,7 +23,10 @@ def test_fit_replaces_the_latents(tmp_path, drawn, monkeypatch, capsys):
     mu, _ = fit.with_mirrored(loaded, fit.load_splits(drawn, 32)[0])
     torch.testing.assert_close(loaded.latents.mean, mu.mean((0, 1)), atol=1e-5, rtol=1e-4)
     assert loaded.latents.effect.diff().max() <= 0 < loaded.latents.effect.max()
-    assert "Fitted to 23 pictures" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Fitted to 23 pictures" in said and "rank correlation" in said
+    z = loaded.latents.sample(4, 0.5, seed=1)
+    assert set(loaded.latents.priors) == {"normal", "mixture", "chosen"} and loaded.decode(z).isfinite().all()
     assert (tmp_path / "model.safetensors").read_bytes() == weights
 
 
@@ -44,3 +47,36 @@ def test_fit_speaks_plainly(tmp_path, monkeypatch, drawn):
         with pytest.raises(SystemExit) as caught:
             fit.main()
         assert isinstance(caught.value.code, str) and "\n" not in caught.value.code
+
+
+def test_what_comes_out_well_can_be_foretold():
+    generator = torch.Generator().manual_seed(0)
+    c = torch.randn(4000, 32, generator=generator)
+    truth = 3 - 0.5 * c[:, 4] - 0.2 * c[:, 7].square() + 0.3 * torch.randn(4000, generator=generator)
+    slopes, bends, level = choosing.regress(c, truth)
+    foretold = level + c @ slopes + (c.square() - 1) @ bends
+    assert choosing.rank_correlation(foretold, truth) > 0.8
+    assert (foretold - truth).mean().abs() < 0.05 and slopes.abs().argmax() == 4 and bends.abs().argmax() == 7
+    assert choosing.rank_correlation(c[:, 0], c[:, 0]) == pytest.approx(1)
+    assert choosing.rank_correlation(c[:, 0], -c[:, 0]) == pytest.approx(-1)
+
+
+def test_odd_draws_are_rejected():
+    """A decoder that draws a smear wherever a coordinate is large: the prior that was fitted avoids the place."""
+    vae = Smearing()
+    mu = torch.randn(400, 16, generator=torch.Generator().manual_seed(0))
+    mixture = fit.describe(mu, None).priors["mixture"]
+    chosen, foretold = choosing.fit_chosen(vae, mixture, mu, progress=False)
+    before, after = (prior.draw(400, 1.0, 5)[:, 2] for prior in (mixture, chosen))
+    assert foretold > 0.5 and (after > 1).float().mean() < 0.4 * (before > 1).float().mean()
+    assert after.std() > 0.5, "and no other place"
+
+
+class Smearing:
+    """Its pictures are the latents, which the encoder reads four times as long where the third is above 1."""
+
+    def decode(self, z):
+        return z
+
+    def encode(self, x):
+        return torch.where(x[:, 2:3] > 1, 4 * x, x), None

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from model import Latents
-from model.latents import principal_directions
+from model.latents import Chosen, principal_directions
 from tests.support.tiny import ROOT, some_latents
 
 
@@ -190,3 +190,68 @@ def test_directions_are_orthonormal_however_few_pictures(n):
     mean, directions, sd = principal_directions(torch.randn(n, 16, generator=torch.Generator().manual_seed(n)))
     torch.testing.assert_close(directions @ directions.T, torch.eye(16), atol=1e-5, rtol=0)
     assert (sd > 0).all() and (sd.diff() <= 0).all() and mean.isfinite().all()
+
+
+def choosy(floor: float, dim: int = 16) -> Latents:
+    """A prior that foretells well of dogs whose first coordinate is large, and takes them from this promise on."""
+    latents = some_latents(dim)
+    slopes, home = torch.zeros(dim), torch.full((dim,), 0.5)
+    slopes[0] = 1
+    chosen = Chosen(latents.priors["mixture"], home, slopes, torch.zeros(dim), torch.zeros(()), torch.tensor(floor))
+    return Latents.of(latents, mixture=latents.priors["mixture"], chosen=chosen)
+
+
+def test_the_prior_that_chooses_takes_the_first_candidate_that_is_good_enough():
+    latents = choosy(floor=0.5)
+    first = latents.coordinates(latents.sample(200, seed=3, prior="mixture"))
+    c = latents.coordinates(latents.sample(200, seed=3))
+    assert (c[:, 0] >= 0.5 - 1e-4).float().mean() > 0.9 > 2 * (first[:, 0] >= 0.5).float().mean()
+    good = first[:, 0] >= 0.51
+    torch.testing.assert_close(c[good], first[good], atol=1e-4, rtol=1e-4)
+    others = c[:, 3].sort().values  # what the promise does not speak of stays as it was
+    assert (others.mean() - first[:, 3].mean()).abs() < 0.2 and (others.std() / first[:, 3].std() - 1).abs() < 0.2
+
+
+def test_choosing_ends_where_no_candidate_is_good_enough():
+    best = choosy(floor=math.inf)
+    latents = choosy(floor=-math.inf)
+    c, first = (each.coordinates(each.sample(50, seed=3)) for each in (best, latents))
+    torch.testing.assert_close(latents.sample(50, seed=3), latents.sample(50, seed=3, prior="mixture"))
+    assert (c[:, 0] >= first[:, 0] - 1e-5).all() and c[:, 0].mean() > 1, "then the best of them is taken"
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 1.3])
+def test_the_choice_depends_neither_on_the_number_of_dogs_nor_of_threads(temperature):
+    latents, threads = choosy(0.5, dim=256), torch.get_num_threads()
+    z = latents.sample(40, temperature, seed=11)
+    alone = torch.cat([latents.sample(n, temperature, seed=11)[-1:] for n in (1, 2, 3, 7, 40)])
+    torch.testing.assert_close(alone, z[[0, 1, 2, 6, 39]], atol=1e-5, rtol=1e-5)
+    try:
+        torch.set_num_threads(1 if threads > 1 else 2)
+        torch.testing.assert_close(latents.sample(40, temperature, seed=11), z, atol=1e-5, rtol=1e-5)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_at_temperature_0_every_seed_draws_the_dog_at_home():
+    latents = choosy(floor=-1e9)
+    home = latents.coordinates(latents.sample(3, temperature=0, seed=5))
+    torch.testing.assert_close(home, torch.full((3, 16), 0.5), atol=1e-5, rtol=1e-5)
+    mixture, warm = (latents.sample(20, 1.2, seed=5, prior=prior) for prior in ("mixture", "fitted"))
+    torch.testing.assert_close(mixture, warm, atol=1e-5, rtol=1e-5)  # from 1 on home plays no part
+
+
+def test_the_choice_is_stored_with_the_latents(tmp_path):
+    latents, path = choosy(floor=0.5, dim=256), tmp_path / "latents.safetensors"
+    latents.save(path)
+    assert torch.equal(Latents.load(path).sample(20, 0.9, seed=2), latents.sample(20, 0.9, seed=2))
+    assert path.stat().st_size < 1_000_000
+    whole = load_file(path)
+    for key, value in (("chosen.slopes", torch.ones(8)), ("chosen.floor", torch.ones(2)), ("chosen.floor", None)):
+        damaged = {k: v for k, v in whole.items() if k != key} | ({key: value} if value is not None else {})
+        save_file(damaged, path, {"distance": "[5.0, 0.2]"})
+        with pytest.raises(ValueError, match="latents.safetensors"):
+            Latents.load(path)
+    save_file(whole | {"flow.weights": torch.ones(2)}, path, {"distance": "[5.0, 0.2]"})
+    with pytest.raises(ValueError, match="does not know: flow"):
+        Latents.load(path)

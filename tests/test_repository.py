@@ -1,14 +1,18 @@
 """What a stranger, a Space and the Hub take from the repository as it stands."""
 
+import ast
+import importlib
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from PIL import Image
 
 from model import PRESETS, __version__, load
+from model.photos import MAX_BYTES
 from model.pretrained import sha256
 from tests.support.tiny import ROOT
 from training.publish.space import NEEDED
@@ -75,10 +79,40 @@ def test_dogvae_beats_classic():
 
 
 def test_the_readme_quotes_what_evaluation_found():
-    readme = (ROOT / "README.md").read_text()
+    texts = [(ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/numbers.md")]
     for preset in PRESETS:
-        metrics = json.loads((ROOT / f"weights/{preset}/metrics.json").read_text())
-        assert f"{metrics['reconstructions']['kid_x1e3']:.1f} ±" in readme, preset
+        metrics = json.loads((ROOT / f"weights/{preset}/metrics.json").read_text(encoding="utf-8"))
+        drawn = metrics["samples"][metrics["headline_prior"]]["1.0"]
+        for measured in (metrics["reconstructions"], drawn):
+            assert all(f"{measured['kid_x1e3']:.1f} ±" in text for text in texts), preset
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "training" / "RESULTS.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_what_the_pages_point_at_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert all((page.parent / link).exists() for link in links if link), links
+    named = re.findall(r"`((?:app|bench|docs|examples|hub|model|tests|training|ui)(?:/[\w/]*)?\.(?:py|js|md))`", text)
+    assert not [name for name in named if not (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_what_the_pages_import_is_there(page):
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+
+
+def test_page_and_server_take_photos_of_the_same_size():
+    script = (ROOT / "ui/web/server.js").read_text(encoding="utf-8")
+    said, taken = re.search(r"larger than (\d+) MB", script)[1], re.search(r"MAX_PHOTO_BYTES = (\S+);", script)[1]
+    assert int(said) * 10**6 == float(taken) == MAX_BYTES
 
 
 def test_every_place_tells_the_same_version():
@@ -104,6 +138,4 @@ def test_python_3_10_can_read_every_file():
 
 
 def compile_for_310(source: str, name: str) -> None:
-    import ast
-
     ast.parse(source, name, feature_version=(3, 10))

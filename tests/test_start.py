@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.page import free_port
+from bench.support.servers import free_port
 from tests.support.tiny import ROOT
 
 # What Gradio does at a start, without the model, which takes most of it.

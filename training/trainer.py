@@ -27,7 +27,7 @@ from .critic import save_heads
 from .data.folder import Samples, load_pictures, load_splits
 from .data.stream import Stream, first_pictures
 from .features import load_lite0
-from .fit import fit_latents
+from .fit import describe, fit_latents, with_mirrored
 from .log import Log
 from .losses import ClassicLoss, PerceptualLoss
 from .phases import PHASES, Phase
@@ -318,7 +318,7 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         with self.accelerator.autocast():
-            self.ema.latents = fit_latents(self.ema, self.upright.first(1024), effects=False)
+            self.ema.latents = describe(*with_mirrored(self.ema, self.upright.first(1024)))
             real = self.val.floats(slice(0, 10))
             mu, _ = self.ema.encode(real)
             x_hat = self.ema.decode(mu)

@@ -27,7 +27,8 @@ def prepare() -> tuple[str, int]:
     """Makes the surroundings fit for Gradio; the host and the port to serve at. Raises SystemExit in one sentence."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            with contextlib.suppress(ValueError):  # it is closed
+                stream.reconfigure(errors="replace")
     host, port = address()
     for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):  # Gradio reads them once more, and not all that they say
         os.environ.pop(name, None)

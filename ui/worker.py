@@ -17,7 +17,7 @@ from model.pixels import to_file
 from .protocol import Dropped, Problem, RequestError
 from .studio import LatentError, jpeg, png
 
-MAX_WAITING = 32  # requests, each with up to 25 MB
+MAX_WAITING = 32  # requests, each with a photo at worst
 MAX_PAGES = 512  # with a move that waits: one for each page
 LOOK_S = 0.5  # how often a request that waits looks whether its page is still open
 
@@ -41,6 +41,7 @@ class Worker:
     def __init__(self):
         self.pool = ThreadPoolExecutor(1, "inference")
         self.waiting = 0
+        self.long_work = asyncio.Lock()  # work of many pieces queues one piece at a time, whoever asks for it
 
     async def run(self, function: Callable, *args, request: gr.Request | None = None):
         """The result of function(*args). Raises Busy at once where too many wait, Gone if the page is closed first."""

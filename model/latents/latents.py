@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ..files import write_whole
 from .basis import Basis
+from .chosen import Chosen
 from .priors import Mixture, Normal, Prior
 
-FITTED = {"mixture": Mixture}  # the priors that are stored, by name; the last one that there is, is the best
+STORED = ("mixture", "chosen")  # priors in the file; the last that there is, is the best: "fitted"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Latents(Basis):
         Raises ValueError for another prior, a temperature outside 0..2, n < 1 or a seed outside 0..2^53-1.
         """
         if prior == "fitted":
-            prior = [name for name in FITTED if name in self.priors][-1]
+            prior = [name for name in STORED if name in self.priors][-1]
         if prior not in self.priors:
             known = ", ".join(repr(name) for name in ["fitted", *self.priors])
             raise ValueError(f"The prior is one of {known}, not {prior!r}.")
@@ -54,7 +55,7 @@ class Latents(Basis):
 
     def save(self, path: Path) -> None:
         tensors = {name: getattr(self, name) for name in ("mean", "directions", "sd", "effect", "kl")}
-        for name in FITTED:
+        for name in STORED:
             if name in self.priors:
                 fitted = self.priors[name].tensors()  # type: ignore[attr-defined]  # as all that are fitted
                 tensors |= {f"{name}.{key}": t for key, t in fitted.items()}
@@ -77,14 +78,14 @@ class Latents(Basis):
         try:
             names, distance = (json.loads(facts.get(key, "null")) for key in ("names", "distance"))
             basis = Basis.from_file(parts.pop("", {}), names, distance)
-            priors: dict[str, Prior] = {}
-            for name, kind in FITTED.items():
-                if name in parts:
-                    priors[name] = kind.from_file(basis, parts.pop(name))
+            mixture = Mixture.from_file(basis, parts.pop("mixture"))
+            priors: dict[str, Prior] = {"mixture": mixture}
+            if "chosen" in parts:  # weights from before 0.2 have none
+                priors["chosen"] = Chosen.from_file(basis, parts.pop("chosen"), mixture)
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path} lacks an entry or has one too many: {error}.") from None
         except ValueError as error:
             raise ValueError(f"{path} holds {error}.") from None
-        if parts or "mixture" not in priors:
-            raise ValueError(f"{path} holds priors of other names than {', '.join(FITTED)}: {', '.join(parts)}.")
+        if parts:
+            raise ValueError(f"{path} holds priors that this version does not know: {', '.join(parts)}.")
         return cls.of(basis, **priors)

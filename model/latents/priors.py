@@ -1,6 +1,7 @@
 """Where random dogs come from: a seed and a temperature -> latents.
 
-A prior is anything with this `draw`. A new one is a file beside this one, and its line in `latents.py`.
+A prior is anything with this `draw`. A new one is a file beside this one, as chosen.py is, and two lines in latents.py
+that read and write it.
 """
 
 from dataclasses import dataclass

@@ -100,14 +100,19 @@ def tiff(
     entries |= {322: [tile], 323: [tile], 324: places, 325: [*map(len, blocks)]} if tile else {}
     entries |= {} if tile else {273: places, 278: [5], 279: [*map(len, blocks)]}
     entries |= ({338: list(extra)} if extra else {}) | (tags or {})
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", at)
+    return head + b"".join(blocks) + _directory(entries, at, order)
+
+
+def _directory(entries: dict[int, list[int]], at: int, order: str) -> bytes:
+    """What a TIFF says of its picture. at: where in the file it will stand."""
     table, values, after = b"", b"", at + 2 + 12 * len(entries) + 4
     for tag, numbers in sorted(entries.items()):
         body = struct.pack(f"{order}{len(numbers)}I", *numbers)
         table += struct.pack(order + "HHI", tag, 4, len(numbers))
         table += body if len(body) == 4 else struct.pack(order + "I", after + len(values))
         values += b"" if len(body) == 4 else body
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", at)
-    return head + b"".join(blocks) + struct.pack(order + "H", len(entries)) + table + bytes(4) + values
+    return struct.pack(order + "H", len(entries)) + table + bytes(4) + values
 
 
 def png(samples: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:

@@ -35,9 +35,11 @@ def pictures_under(folder: str | Path, exclude: str | Path | None = None, suffix
         known.add(os.path.realpath(exclude))
 
     def new(path: Path) -> bool:
-        real, before = os.path.realpath(path), len(known)
+        real = os.path.realpath(path)
+        if real in known:
+            return False
         known.add(real)
-        return len(known) > before
+        return True
 
     def walk(here: Path) -> Iterator[Path]:
         for root, folders, files in os.walk(here, followlinks=True):

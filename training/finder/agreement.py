@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from model import DogFinder, PhotoError
 from model.crop import Crop
-from model.landmarks import SIZE as SIZE_OF_VIEW
 from model.landmarks import Landmarks, Points
 from model.photos import open_photo
 
@@ -33,7 +32,7 @@ class Answer:
     error: float = math.nan  # mean distance of the points; NaN where the teacher says none
     first: float = math.nan  # of the first look alone
     right: bool = False  # whether the frame is
-    signs: Tensor | None = None  # as `Landmarks.evidence` gives them
+    signs: Tensor | None = None  # as `Evidence` has them
 
 
 def answers_of(landmarks: Landmarks, poses: list[Pose], doing: str, seed: int = 0) -> list[Answer]:
@@ -47,12 +46,12 @@ def answers_of(landmarks: Landmarks, poses: list[Pose], doing: str, seed: int = 
             continue
         if not square.lies_in(photo.size):
             square = pose.square
-        first, _ = landmarks.look([square.cut(photo, SIZE_OF_VIEW)])
-        [(_, signs)], [face] = landmarks.evidence(photo, [square]), landmarks.find(photo, [square])
+        [seen] = landmarks.evidence(photo, [square])
+        face = landmarks.judge(seen)
         answer = compared(pose, face.points, face.sure)
-        answer.signs = signs
+        answer.signs = seen.signs
         if pose.points:
-            answer.first = _distance(square.to_photo(first[0]), pose)
+            answer.first = _distance(seen.first, pose)
         answers.append(answer)
     return answers
 

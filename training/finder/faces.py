@@ -29,7 +29,7 @@ from .views import read_labels, relight
 
 TRUSTED, ASIDE = 0.030, 0.090  # the teacher's spread, in sides: it is sure below the one, sees no face above the other
 SIDE = 256  # pixels, of the pictures in heads/
-VIEWS = {"upright": 3, "photo": 6, "aside": 3, "other": 3}  # of each picture, by its kind
+VIEWS = {"upright": 1, "photo": 2, "aside": 1, "other": 1}  # of each picture, by its kind
 TURN, MOVE, SCALE = 30, 0.14, 1.4  # the most that a view is turned (degrees), moved (sides) and scaled, either way
 NEARLY_UPRIGHT = 0.4  # share of the views as the second look has them: these limits, a quarter as far
 COARSE = (48, 100)  # pixels a side of a quarter of the views before they are enlarged: heads far away

@@ -90,7 +90,7 @@ def train_maps(views: FaceViews, epochs: float, width: int, seed: int) -> Landma
 
 
 def calibrate(answers: list[Answer]) -> list[float]:
-    """The weights and the bias by which what `Landmarks.evidence` tells becomes a probability: logistic regression.
+    """The weights and the bias by which what `Evidence` tells becomes a probability: logistic regression.
 
     Of what: that the teacher was sure of this head, and that the frame by the answer is right.
     """
@@ -124,7 +124,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, type=Path, help="the folder of photos.csv, photos/ and heads/")
     parser.add_argument("--out", type=Path, default=WEIGHTS / "finder", help="default weights/finder")
-    parser.add_argument("--epochs", type=float, default=6, help="passes over the views (default 6)")
+    parser.add_argument("--epochs", type=float, default=8, help="passes over the views (default 8)")
     parser.add_argument("--width", type=int, default=64, help="channels of the head (default 64)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--measure", action="store_true", help="train nothing, measure what --out holds")

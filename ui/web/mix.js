@@ -5,7 +5,7 @@ import { NO_SEED, isSeed, moveDog, randomSeed, reset, whenSettled } from "./dog.
 import { start as startFilms } from "./film.js";
 import { amendSteps, oneStep, remember } from "./history.js";
 import { isBehind } from "./live.js";
-import { likeness, puppy, slerp } from "./math.js";
+import { likeness, mostPromising, puppy, slerp } from "./math.js";
 import { button, field, image, isShown, onClick, onFile, part, parts, say } from "./page.js";
 import * as server from "./server.js";
 import { NO_SLOTS, state, subscribe, update } from "./store.js";
@@ -18,6 +18,7 @@ import { offer } from "./thumbs.js";
 const NAMES = /** @type {Name[]} */ (["a", "b", "c"]);
 const FIRST_B = 2; // the seed of the dog that is there to mix with when the tab is first opened
 const PUPPIES = 8, PASS_MS = 3000;
+const LITTER = 4; // puppies of which the most promising is shown
 
 // ---- The three slots
 function showSlots() {
@@ -183,7 +184,10 @@ function startOthers() {
   });
   onClick("#breed", () => {
     const { a, b } = state.slots;
-    if (a && b) offer("#puppies", Array.from({ length: PUPPIES }, () => puppy(a.c, b.c)), "Puppy");
+    if (!a || !b) return;
+    const litter = () => Array.from({ length: LITTER }, () => puppy(a.c, b.c));
+    const { slopes, bends } = state.facts;
+    offer("#puppies", Array.from({ length: PUPPIES }, () => mostPromising(litter(), slopes, bends)), "Puppy");
   });
   onClick("#reset-mix", () => {
     reset();

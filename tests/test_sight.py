@@ -6,7 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from model.images import to_picture, to_tensor
+from model.pixels import to_picture, to_tensor
 from PIL import Image
 
 from model import Config, Crop, DogFinder, DogVAE, NoDogError, PhotoError

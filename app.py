@@ -31,10 +31,11 @@ from starlette.middleware.gzip import GZipMiddleware
 from model import DogFinder, load
 from model.photos import MAX_BYTES
 from ui.api import build_api
+from ui.channel import Channel
 from ui.lesson import build_lesson
-from ui.pad import build_pad
+from ui.pad import Pad, build_pad
 from ui.page import HANDLERS, Page
-from ui.scripts import ROUTE, preloads
+from ui.scripts import ROUTE, Preloads
 from ui.studio import Studio
 from ui.worker import Worker
 
@@ -73,7 +74,7 @@ def open_weights(name: str, finder: DogFinder) -> Studio:
     return studio
 
 
-def build_app() -> gr.Blocks:
+def build_app() -> Page:
     # In the worker's thread from the first tensor on: each thread that calls torch gets a team of threads, and where
     # there are more of them than cores, all sleep between any two layers. A decode took 27 ms so, instead of 15.
     worker = Worker()
@@ -82,23 +83,26 @@ def build_app() -> gr.Blocks:
     return worker.pool.submit(build_page, worker).result()
 
 
-def build_page(worker: Worker) -> gr.Blocks:
+def build_page(worker: Worker) -> Page:
     studio = open_weights(WEIGHTS, DogFinder())
     studios = {name: Studio(load(HERE / "weights" / name)) for name in ("autoencoder", "classic")}
     studios["dogvae"] = studio
+    pad = Pad(studio, worker)
     examples = sorted((HERE / "assets").glob("dog-*.png"))
     # Files that API clients upload live in Gradio's cache: looked for every 10 minutes, deleted at the age of 50.
     with Page(title=TITLE, delete_cache=(600, 3000)) as app:
         gr.Markdown(INTRO)
         with gr.Tabs():
             with gr.Tab("Draw a dog"):
-                build_pad(studio, worker, examples)
+                build_pad(pad, examples)
             with gr.Tab("How it works"):
                 build_lesson(studios, worker, examples[0])
         running = f"Running on {studio.vae.source}: `{studio.vae.weights_id}`."
         gr.Markdown(f"{PRIVACY}\n\n{LIMITS}\n\n{running}", elem_id="footnotes")
         build_api(studio, worker)
-    return app.queue(max_size=64)
+    app.own_routes += [ROUTE, Channel(pad).route]
+    app.queue(max_size=64)
+    return app
 
 
 class Zipped(GZipMiddleware):
@@ -118,29 +122,28 @@ def theme() -> gr.themes.Base:
 def main() -> None:
     host, port = ADDRESS or surroundings.prepare()
     app = build_app()
-    options = launch_options()
+    options = launch_options(app)
     try:
         app.launch(server_name=host, server_port=port, **options)
     except OSError:  # taken while the weights were read, or a machine too busy to answer itself
         sys.exit(surroundings.blocked(host, port) or f"The page could not be served at {host}:{port}; start it again.")
 
 
-def launch_options() -> dict:
+def launch_options(app: Page) -> dict:
     return dict(
         allowed_paths=[str(HERE / "assets")],
         max_file_size=f"{MAX_BYTES // 10**6}mb",
         ssr_mode=False,
         mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
         app_kwargs={
-            "routes": [ROUTE],
-            "middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped)],
+            "routes": app.own_routes,
+            "middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped), Middleware(Preloads)],
             "exception_handlers": HANDLERS,
         },
         state_session_capacity=100,  # nothing is kept in sessions, yet each takes 80 kB, and Gradio would hold 10,000
         run_history=False,
         footer_links=["api"],
         css=CSS,
-        head=preloads(),
         theme=theme(),
     )
 

@@ -109,7 +109,7 @@ def fetch(name: str, asked: Future | None = None) -> tuple[Path, str]:
         ref = folder.parent.parent / "refs" / revision
         with contextlib.suppress(OSError):  # a cache that can only be read
             ref.parent.mkdir(parents=True, exist_ok=True)
-            ref.write_text(found.commit)
+            ref.write_text(found.commit, encoding="utf-8")
     return folder, f"{repo} at {found.commit[:7]} on the Hub"
 
 
@@ -125,6 +125,7 @@ def answer(future: Future, seconds: float, repo: str, revision: str = "main"):
 
 def ask(repo: str, revision: str) -> Found:
     """One request. Raises HubError where the answer is that no DogVAE is there."""
+    token()
     info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=PATIENCE)
     there = hashes(info)
     if "model.safetensors" not in there and any(Path(file).suffix in PICKLES for file in there):
@@ -205,9 +206,17 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def token() -> str | None:
+    """The token that requests are sent with. Raises HubError where it can't be one: no request could hold it."""
+    given = get_token()
+    if given and not re.fullmatch(r"[!-~]+", given):
+        raise HubError("HF_TOKEN holds a character that no token has, such as an accent or a blank; copy it anew.")
+    return given
+
+
 def probe(api: HfApi) -> None:
     """Asks the Hub who we are. Raises HubError where nothing could be pushed."""
-    if not get_token():
+    if not token():
         raise HubError("There is no token to push with; set HF_TOKEN, or log in by hf auth login.")
     who = answer(in_background(api.whoami), PROBE, "your account")
     if who.get("auth", {}).get("accessToken", {}).get("role") == "read":

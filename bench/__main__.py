@@ -134,7 +134,7 @@ from bench.support.memory import FORGET, peak_mb
 finder = DogFinder()
 finder.find(open_photo(sys.argv[2]))
 idle = psutil.Process().memory_info().rss / 1e6
-FORGET.write_text("5")
+FORGET.write_text("5", encoding="utf-8")
 finder.crop(open_photo(Path(sys.argv[1]).read_bytes()))
 print(peak_mb() - idle)
 """

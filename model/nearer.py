@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STEPS = 20
 RATE, LAST_RATE = 0.15, 0.03  # of Adam, in standard deviations a step: at the first step and at the last
-L1, SHARPNESS, PRICE = 8.0, 0.5, 2e-4  # weights in the loss, beside features at 1
+L1, SHARPNESS, PRICE = 8.0, 1.0, 2e-4  # weights in the loss, beside features at 1
 PATIENCE, WORTH = 4, 0.002  # it ends where so many steps together lower the loss by less than this share
 
 

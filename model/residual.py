@@ -100,22 +100,35 @@ class ResidualDecoder(nn.Module):
         self.to_rgb = nn.Conv2d(widths[-1], 3 * 4, 3, padding=1)
         self.to_half = nn.Conv2d(widths[-2], 3 * 4, 3, padding=1) if draws_half else None
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, half: bool = False) -> Tensor:
+        """half: the picture of half the size alone, which needs no last level; the whole one unless draws_half."""
+        if half and self.to_half is not None:
+            return self.draw_half(self.features(z))
         return self.both(z)[1]
 
     def both(self, z: Tensor) -> tuple[Tensor | None, Tensor]:
         """z -> the picture of half the size [B, 3, S/2, S/2] (None unless draws_half), and the whole one."""
-        half, h = None, self.stem(z).unflatten(1, (-1, self.side, self.side))
-        h = h.contiguous(memory_format=torch.channels_last)
-        for i, level in enumerate(self.blocks):
-            for block in level.children():
-                h = block(h, z)
-            if self.to_half is not None and i == len(self.grow) - 1:
-                half = F.pixel_shuffle(self.to_half(F.silu(h)), 2)
-                h = F.pixel_shuffle(self.grow[i](h), 2)
-            elif i < len(self.grow):
-                h = F.interpolate(self.grow[i](h), scale_factor=2.0)
+        h = self.features(z)
+        half, h = None if self.to_half is None else self.draw_half(h), self.grow[-1](h)
+        h = F.interpolate(h, scale_factor=2.0) if half is None else F.pixel_shuffle(h, 2)
+        for block in self.blocks[-1].children():
+            h = block(h, z)
         x = F.pixel_shuffle(self.to_rgb(F.silu(h)), 2)
         if half is not None:
             x = x + F.interpolate(half, scale_factor=2.0, mode="bilinear")
         return half, x
+
+    def features(self, z: Tensor) -> Tensor:
+        """z -> [B, widths[-2], S/4, S/4], after every level but the last."""
+        h = self.stem(z).unflatten(1, (-1, self.side, self.side))
+        h = h.contiguous(memory_format=torch.channels_last)
+        for i, level in enumerate(self.blocks[:-1]):
+            if i:
+                h = F.interpolate(self.grow[i - 1](h), scale_factor=2.0)
+            for block in level.children():
+                h = block(h, z)
+        return h
+
+    def draw_half(self, features: Tensor) -> Tensor:
+        assert self.to_half is not None
+        return F.pixel_shuffle(self.to_half(F.silu(features)), 2)

@@ -168,14 +168,16 @@ class DogVAE(nn.Module):
         return self.split(self.encoder(x).float())
 
     @torch.inference_mode()
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, half: bool = False) -> Tensor:
         """Latents [B, latent_dim], any device -> pictures, float32 [B, 3, S, S] in [-1, 1].
 
-        Raises ValueError for another shape.
+        half: of half the size, which costs less, where the decoder can draw them. Raises ValueError for another shape.
         """
         if z.ndim != 2 or z.shape[1] != self.config.latent_dim:
             raise ValueError(f"decode takes latents of shape [B, {self.config.latent_dim}], not {list(z.shape)}.")
-        return self.decoder(z.to(self.device, self.dtype)).float().clamp(-1, 1)
+        z = z.to(self.device, self.dtype)
+        x = self.decoder(z, half) if isinstance(self.decoder, ResidualDecoder) else self.decoder(z)
+        return x.float().clamp(-1, 1)
 
     def nearer(self, x: Tensor, mu: Tensor, steps: int = STEPS) -> Tensor:
         """mu [B, latent_dim], as `encode` answered the pictures x -> z [B, latent_dim] that draws them more closely.

@@ -8,11 +8,13 @@ import urllib.request
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
-from model import DogFinder, open_photo
+from model import DogFinder, load, open_photo
 from model.pixels import to_picture, to_tensor
 from tests.support.serving import ROOT
+
+SIZE = json.loads((ROOT / "weights" / "dogvae" / "config.json").read_text())["image_size"]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def client(server, tmp_path_factory):
 
 def pixels(path: str) -> bytes:
     image = Image.open(path)
-    assert image.format == "PNG" and image.size == (128, 128)
+    assert image.format == "PNG" and image.size == (SIZE, SIZE)
     return image.convert("RGB").tobytes()
 
 
@@ -39,12 +41,27 @@ def test_sample_draws_what_decode_draws(client):
 
 
 def test_reconstruct(client):
-    crop, picture, psnr, latent = client.predict(handle_file(ROOT / "assets" / "dog-1.png"), api_name="/reconstruct")
-    photo = open_photo(ROOT / "assets" / "dog-1.png")
-    assert pixels(crop) == to_picture(to_tensor(DogFinder().crop(photo), 128)).tobytes()
+    path, vae = ROOT / "assets" / "dog-1.png", load(ROOT / "weights" / "dogvae")
+    crop, picture, psnr, latent, back = client.predict(handle_file(path), 3, api_name="/reconstruct")
+    photo, finder = open_photo(path), DogFinder()
+    place = finder.frame(photo, frame=vae.config.frame)
+    assert pixels(crop) == to_picture(to_tensor(place.cut(photo, SIZE), SIZE)).tobytes()
     error = sum((a - b) ** 2 for a, b in zip(pixels(crop), pixels(picture))) / len(pixels(crop))
     assert psnr == pytest.approx(10 * math.log10(255**2 / error), abs=0.1)
     assert pixels(client.predict(latent, api_name="/decode")) != pixels(crop)
+    pasted, composed = place.paste(photo, Image.open(picture)), Image.open(back).convert("RGB")
+    assert composed.size == photo.size and max(ImageStat.Stat(ImageChops.difference(composed, pasted)).mean) < 4
+    _, _, at_first, *_ = client.predict(handle_file(path), 0, api_name="/reconstruct")
+    assert psnr > at_first
+
+
+def test_reconstruct_as_before_with_one_argument(client, server):
+    photo = handle_file(ROOT / "assets" / "dog-1.png")
+    assert client.predict(photo, api_name="/reconstruct")[2] > 15
+    sent = httpx.post(f"{server.url}/gradio_api/upload", files={"files": (ROOT / "assets" / "dog-1.png").read_bytes()})
+    file = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
+    answer = httpx.post(f"{server.url}/gradio_api/run/reconstruct", json={"data": [file]}, timeout=120)
+    assert len(answer.json()["data"]) == 5, answer.text
 
 
 def test_morph(client):

@@ -5,6 +5,7 @@ import torch
 
 from tests.support.tiny import draw_dog, draw_folder
 from training.data.folder import DataError, Pictures, Samples, load_pictures, load_splits
+from training.data.stream import encoded, first_pictures, open_stream
 
 
 def sentence(function, *args) -> str:
@@ -13,6 +14,10 @@ def sentence(function, *args) -> str:
     text = str(caught.value)
     assert "\n" not in text and text.endswith((".", ".)")), text
     return text
+
+
+def all_bytes(source: str, exclude=None) -> list[bytes]:
+    return [encoded(entry) for entry in open_stream(source, exclude)]
 
 
 def test_pictures_of_a_folder(drawn):
@@ -43,6 +48,66 @@ def test_folders_that_cannot_be_trained_on(tmp_path):
     assert "None of the 2 pictures" in sentence(load_splits, tmp_path, 32)
     draw_dog(0).save(tmp_path / "c.png")
     assert "at least two" in sentence(load_splits, tmp_path, 32)
+
+
+def test_all_formats_that_the_page_reads_are_trained_on(tmp_path):
+    formats = {"a.heic": "HEIF", "b.jfif": "JPEG", "c.jpe": "JPEG", "d.mpo": "MPO", "e.AVIF": "AVIF", "f.hif": "HEIF"}
+    for seed, (name, format) in enumerate((formats | {"no name": "PNG", "of a webp.jpg": "WEBP"}).items()):
+        draw_dog(seed).save(tmp_path / name, format)
+    (tmp_path / "drawing.svg").write_text("<svg/>", encoding="utf-8")
+    (tmp_path / "train.csv").write_text("file,side\n", encoding="utf-8")
+    pictures = load_pictures(tmp_path, 32)
+    assert len(pictures) == 8 and [line.split(":")[0] for line in pictures.skipped] == ["drawing.svg"]
+    assert len(all_bytes(str(tmp_path))) == 9, "a stream tells only when it reads them"
+
+
+def test_links_are_followed_once_and_nothing_hidden_is_read(tmp_path):
+    data = tmp_path / "data"
+    draw_folder(tmp_path / "elsewhere", 3)
+    for place in (data / "shown", data / ".Trash", data / ".thumbnails" / "large"):
+        draw_folder(place, 2, first=10)
+    draw_dog(20).save(data / "._dog.jpg")
+    (data / "linked").symlink_to(tmp_path / "elsewhere")
+    (data / "again").symlink_to(tmp_path / "elsewhere")
+    (data / "shown" / "round").symlink_to(data)
+    assert len(load_pictures(data, 32)) == 5 == len(all_bytes(str(data)))
+    (tmp_path / "only a link").symlink_to(tmp_path / "elsewhere")
+    assert len(load_pictures(tmp_path / "only a link", 32)) == 3
+
+
+def test_a_run_never_reads_its_own_pictures(tmp_path):
+    draw_folder(tmp_path / "dogs", 4)
+    out = tmp_path / "runs" / "one"
+    draw_folder(out / "grids", 5, first=50)
+    for exclude in (out, str(out), tmp_path / "dogs" / ".." / "runs" / "one"):
+        train, val = load_splits(tmp_path, 32, exclude=exclude)
+        assert len(train) + len(val) == 4 == len(all_bytes(str(tmp_path), exclude))
+    for name in ("config.json", "model.safetensors"):  # what an earlier run left there is known by its weights
+        (out / name).write_bytes(b"{}")
+    assert len(load_pictures(tmp_path, 32, exclude=tmp_path / "runs" / "two")) == 4
+    assert "of its own" in sentence(load_pictures, out, 32, False, out)
+
+
+@pytest.mark.parametrize("names", [("Train", "Val"), ("train", "validation"), ("TRAINING", "valid"), ("train", "test")])
+def test_folders_for_training_and_validation(names, tmp_path):
+    for count, name in enumerate(names, 2):
+        draw_folder(tmp_path / name, count, first=10 * count)
+    train, val = load_splits(tmp_path, 32)
+    assert (len(train), len(val)) == (2, 3)
+    assert [len(p) for p in first_pictures(str(tmp_path), 32)] == [2, 3]
+
+
+def test_two_folders_that_could_be_meant(tmp_path):
+    for name in ("train", "Train", "val"):
+        draw_folder(tmp_path / name, 2)
+    for reader in (load_splits, first_pictures):
+        assert "keep one" in sentence(reader, str(tmp_path), 32)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_no_folder_is_not_the_current_one(name):
+    for reader in (load_splits, load_pictures, first_pictures):
+        assert "No folder was named" in sentence(reader, name, 32)
 
 
 def test_a_val_folder_is_the_validation_set(tmp_path):

@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+import hub as hub_module
 from bench.support.servers import free_port
 from tests.support.hub_client import fetched, hub_repo, sentence
 from tests.support.serving import serve
@@ -123,3 +124,10 @@ def test_the_page_says_what_it_runs_on(hub, pushed, env, tmp_path, monkeypatch, 
     finally:
         running.process.terminate()
         running.process.wait(30)
+
+
+@pytest.mark.parametrize("token", ["hf_ümlaut", "hf_two words", "hf_a\tb"])
+def test_a_token_that_can_not_be_one(token, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(hub_module.HubError, match="HF_TOKEN holds a character"):
+        hub_module.ask("ann/dogs", "main")

@@ -1,6 +1,5 @@
 """Nearer: descent on z toward a picture."""
 
-import asyncio
 import itertools
 
 import pytest
@@ -8,9 +7,7 @@ import torch
 
 from model import load
 from model.nearer import Descent, sharpness
-from tests.support.tiny import ROOT, TINY, TINY_PRESETS, draw_dog, drawn_batch, some_latents, tiny_vae
-from ui.studio import SLICE, Studio
-from ui.worker import Worker
+from tests.support.tiny import ROOT, TINY, TINY_PRESETS, drawn_batch, some_latents, tiny_vae
 
 
 def ready(config=TINY):
@@ -104,35 +101,3 @@ def test_it_refuses_what_does_not_fit(wrong):
     mu = mu[:2] if wrong == "count" else mu[:, :8] if wrong == "dim" else mu
     with pytest.raises(ValueError, match="nearer takes|whole number"):
         vae.nearer(x, mu, steps={"steps": -1, "half a step": 0.5}.get(wrong, 2))
-
-
-def test_a_studio_brings_a_photo_nearer_in_slices():
-    vae, _, _ = ready()
-    studio = Studio(vae)
-    seen = studio.reconstruct(draw_dog(3))
-    parts = list(studio.nearer(seen, steps=2 * SLICE + 1))
-    assert len(parts) == 3 and parts[-1].psnr > seen.psnr and not torch.equal(parts[0].z, parts[-1].z)
-    assert all(part.percentile == seen.percentile and part.crop.tobytes() == seen.crop.tobytes() for part in parts)
-    assert list(studio.nearer(seen, steps=0)) == []
-
-
-def test_others_have_their_turn_between_two_slices():
-    worker, order = Worker(), []
-
-    def descent():
-        for part in range(3):
-            order.append(f"slice {part}")
-            yield part
-
-    async def upload():
-        return [part async for part in worker.slices(descent())]
-
-    async def visit():
-        for move in range(2):
-            await worker.run(order.append, f"move {move}")
-
-    async def both():
-        return await asyncio.gather(upload(), visit())
-
-    assert asyncio.run(both())[0] == [0, 1, 2]
-    assert order.index("move 1") < order.index("slice 2"), order

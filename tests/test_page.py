@@ -203,10 +203,8 @@ def test_an_upload_is_reconstructed_and_the_sliders_edit_it(page, server):
     seen = picture(page)
     assert seen != before
     assert "PSNR" in page.inner_text("#reconstruction")
-    assert page.get_attribute("#reconstruction [data-part=picture]", "src") == seen
     move(page, 0, 3)
     assert picture(page) != seen
-    assert page.get_attribute("#reconstruction [data-part=picture]", "src") == seen
     assert sorted(p for p in server.files.rglob("*") if p.is_file()) == kept, "the photo was written to the disk"
     page.click("#undo")
     page.click("#undo")

@@ -42,6 +42,7 @@ def send(page, path) -> None:
     page.evaluate("document.querySelector('#message').textContent = ''")
     page.set_input_files("#upload input[type=file]", path)
     page.wait_for_function(DONE, timeout=60_000)
+    page.evaluate("document.querySelector('#change-crop').open = true")
 
 
 def after(page, action) -> str:
@@ -202,15 +203,6 @@ def test_undo_brings_back_the_photo_before_one_without_a_dog(desktop, photos):
     assert desktop.get_attribute("[data-part=crop]", "src") == crop
 
 
-def test_before_and_after(desktop, photos):
-    send(desktop, photos["one"])
-    desktop.locator("#wipe").evaluate("e => { e.value = 40; e.dispatchEvent(new Event('input')) }")
-    clip = desktop.locator("[data-part=before]").evaluate("e => getComputedStyle(e).clipPath")
-    assert clip.replace("calc(", "").startswith("inset(0") and "60%" in clip
-    same = "e => e.src === document.querySelector('[data-part=crop]').src"
-    assert desktop.locator("[data-part=before]").evaluate(same)
-
-
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_a_photo_is_dropped_or_pasted(desktop, photos, way):
     data = base64.b64encode(photos["one"].read_bytes()).decode()
@@ -227,7 +219,7 @@ def test_a_photo_is_dropped_or_pasted(desktop, photos, way):
         [data, way],
     )
     desktop.wait_for_function(DONE, timeout=60_000)
-    assert desktop.locator("#box").is_visible() and desktop.locator("#reconstruction").is_visible()
+    assert desktop.locator("#change-crop").is_visible() and desktop.locator("#reconstruction").is_visible()
 
 
 def test_a_photo_is_taken_with_the_camera(browser, server):
@@ -242,3 +234,35 @@ def test_a_photo_is_taken_with_the_camera(browser, server):
     assert "no dog's head" in page.inner_text("#message")  # the fake camera shows a test card
     assert page.locator("#photo img").is_visible() and page.locator("#webcam").is_hidden()
     filmed.close()
+
+
+def test_a_photo_that_changes_on_the_disk_is_still_there(desktop, photos, tmp_path):
+    path = tmp_path / "mine.png"
+    path.write_bytes(photos["one"].read_bytes())
+    send(desktop, path)
+    first = crop_of(desktop)
+    for change in (lambda: path.write_bytes(b"something else, and shorter"), path.unlink):
+        change()
+        for turn in ("#turn-left", "#turn-right"):
+            desktop.evaluate("() => { document.querySelector('#message').textContent = ''; }")
+            desktop.click(turn)
+            desktop.wait_for_function(DONE, timeout=60_000)
+            said = desktop.text_content("#message")
+            assert "can't read" not in said and "does not answer" not in said
+        assert same_picture(crop_of(desktop), first), "turned there and back"
+
+
+def test_what_the_browser_can_not_read_is_called_that(desktop, photos):
+    """A folder that is dropped, a file that is gone: the same to a script."""
+    gone = "Promise.reject(new DOMException('gone', 'NotFoundError'))"
+    desktop.evaluate(f"() => {{ File.prototype.arrayBuffer = () => {gone}; }}")
+    desktop.set_input_files("#upload input[type=file]", photos["one"])
+    desktop.wait_for_function("document.querySelector('#message').textContent.includes(\"can't read this file\")")
+
+
+def test_a_photo_that_is_cut_short_says_so(desktop, photos, tmp_path):
+    path = tmp_path / "short.jpg"
+    Image.open(photos["one"]).convert("RGB").save(path)
+    path.write_bytes(path.read_bytes()[:-2])
+    send(desktop, path)
+    assert "This file is cut short" in desktop.text_content("#message")

@@ -4,11 +4,13 @@ import asyncio
 import base64
 import io
 import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from PIL import Image, ImageChops, ImageStat
 
 from model import DogFinder, load
@@ -33,7 +35,7 @@ from ui.protocol import (
     read,
 )
 from ui.studio import LatentError, Studio
-from ui.worker import Busy, Gone, Worker
+from ui.worker import Busy, Gone, Worker, data_url
 
 ROOT = Path(__file__).parent.parent
 OURS = {"weights": "0123456789ab", "dim": 4}
@@ -146,7 +148,9 @@ def test_a_random_dog_and_the_same_by_its_numbers(pad):
 def test_of_a_batch_only_the_wrong_moves_fail(pad):
     moves = [{"values": DOG}, {"values": DOG[1:]}, {"values": [0.5, 2], "space": "map"}, {"values": DOG, "still": True}]
     answers = pad.draw_moves([read(Move, move, **OURS) for move in moves])
-    assert [set(answer) for answer in answers] == [{"picture"}, {"error"}, {"error"}, {"picture", "latent", "c"}]
+    moving = {"picture", "type"}
+    assert [set(answer) for answer in answers] == [moving, {"error"}, {"error"}, moving | {"latent", "c"}]
+    assert answers[0]["type"] == "image/jpeg" and answers[3]["type"] == "image/png"
     assert "256 numbers; this is 255" in answers[1]["error"]
     assert answers[2]["error"] == "A place on the map is two numbers from 0 to 1."
 
@@ -173,6 +177,83 @@ def test_a_photo(pad):
     Image.new("RGB", (300, 200), "olive").save(none, "PNG")
     unseen = answered(pad.reconstruct(wish(None, none.getvalue())))
     assert unseen["error"].startswith("I found no dog's head") and not {"picture", "box", "crop"} & set(unseen)
+
+
+def test_a_dog_nearer_to_its_photo(pad, monkeypatch):
+    photo = (ROOT / "assets" / "dog-1.png").read_bytes()
+    seen = answered(pad.reconstruct(wish('{"whole": true}', photo)))
+    monkeypatch.setattr("ui.nearer.SLICE_S", 0)  # one step an answer
+    monkeypatch.setattr("ui.nearer.STEPS", 3)
+    first = answered(pad.nearer({"page": "a", "crop": seen["crop"]}))
+    assert picture(first["picture"]).format == "JPEG" and first["share"] == pytest.approx(1 / 3)
+    answers = [first]
+    while answers[-1]["share"] < 1:
+        answers.append(answered(pad.nearer({"page": "a"})))
+    last = answers[-1]
+    assert len(answers) == 3 and picture(last["picture"]).format == "PNG" and len(last["c"]) == 256
+    assert last["psnr"] > seen["psnr"] and last["latent"]["z"] != seen["latent"]["z"]
+    assert pad.descents.begun == {} and pad.descents.expected() > 0
+    again = answered(pad.move({"values": last["latent"]["z"], "space": "raw", "still": True}))
+    unlike = ImageChops.difference(picture(again["picture"]), picture(last["picture"]))
+    assert max(ImageStat.Stat(unlike).mean) < 1
+    for data, sentence in (
+        ({"page": "a"}, "begin again"),
+        ({"page": 7}, "A page has a name"),
+        ({"page": "a", "crop": "x" * 2_000_000}, "A crop is a picture"),
+        ({"page": "a", "crop": "data:image/png;base64,?"}, "no picture in a data: URL"),
+        ({"page": "a", "crop": "data:image/png;base64,AAAA"}, "could not be read as a picture"),
+        ({"page": "a", "crop": data_url(Image.new("RGB", (50, 50)))}, "not the square that was cut out"),
+        ({"page": "a", "crop": seen["crop"], "weights": "ba9876543210"}, "reload the page"),
+    ):
+        with pytest.raises((RequestError, PhotoError), match=sentence):
+            answered(pad.nearer(data))
+
+
+def test_a_descent_that_nobody_asks_for_is_forgotten_and_a_closed_page_ends_its_own(pad, monkeypatch):
+    class Closed:
+        async def is_disconnected(self) -> bool:
+            return True
+
+    crop = data_url(pad.studio.draw(torch.zeros(1, 256))[0])
+    monkeypatch.setattr("ui.nearer.SLICE_S", 0)
+    answered(pad.nearer({"page": "a", "crop": crop}))
+    done = pad.descents.begun["a"].done
+    with pytest.raises(Gone):
+        answered(pad.nearer({"page": "a"}, Closed()))
+    assert pad.descents.begun["a"].done == done
+    monkeypatch.setattr("ui.nearer.MOST", 1)
+    with pytest.raises(Busy, match="Many visitors"):
+        answered(pad.nearer({"page": "b", "crop": crop}))
+    monkeypatch.setattr("ui.nearer.IDLE_S", 0)
+    with pytest.raises(RequestError, match="begin again"):
+        answered(pad.nearer({"page": "a"}))
+    assert pad.descents.begun == {}
+
+
+def test_a_move_waits_for_one_step_of_all_descents(pad, monkeypatch):
+    """Whatever number of visitors bring their dogs nearer: what counts is the order in the worker's queue."""
+    order = []
+
+    def go_on(descent):
+        time.sleep(0.02)
+        order.append("step")
+        descent.done, descent.over = descent.done + 1, descent.done == 4
+
+    monkeypatch.setattr(pad.descents, "go_on", go_on)
+    monkeypatch.setattr("ui.nearer.SLICE_S", 60)
+    crop = data_url(pad.studio.draw(torch.zeros(1, 256))[0])
+
+    async def run():
+        pages = [asyncio.ensure_future(pad.nearer({"page": f"{i}", "crop": crop})) for i in range(4)]
+        while len(order) < 3:
+            await asyncio.sleep(0.001)
+        before = len(order)
+        await pad.worker.run(order.append, "move")
+        between = order.index("move") - before
+        await asyncio.gather(*pages)
+        return between
+
+    assert answered(run()) <= 2 and order[-1] == "step"
 
 
 def test_the_tabs(pad):
@@ -207,14 +288,16 @@ def test_the_endpoints(studio, tmp_path, monkeypatch):
     sent = tmp_path / "abc" / "file.png"  # as MCP stores a data: URL
     sent.parent.mkdir()
     sent.write_bytes((ROOT / "assets" / "dog-1.png").read_bytes())
-    crop, rebuilt, psnr, latent = answered(api.reconstruct(str(sent)))
-    assert crop.size == rebuilt.size == (128, 128) and psnr > 10 and len(latent["z"]) == 256 and uploads == {str(sent)}
+    crop, rebuilt, psnr, latent, back = answered(api.reconstruct(str(sent), 0))
+    assert crop.size == rebuilt.size == (studio.size, studio.size) and psnr > 10 and uploads == {str(sent)}
+    assert len(latent["z"]) == 256 and Path(back).is_relative_to(tmp_path) and Image.open(back).format == "JPEG"
     for work, sentence in (
         (api.sample(1, 1, 65), "n is a whole number"),
         (api.decode("[" * 20_000), "not of the kind"),
         (api.decode("1" * 20_000), "no valid JSON"),
         (api.decode(" " * 100_001), "too long to be a latent"),
         (api.morph(a, b, "3"), "frames is a whole number"),
+        (api.reconstruct(None, -1), "nearer is a whole number"),
         (api.reconstruct(None), "No photo arrived"),
     ):
         with pytest.raises((RequestError, LatentError, PhotoError), match=sentence):

@@ -111,7 +111,8 @@ def test_it_shuffles_and_goes_on_where_it_stopped(source, monkeypatch):
     assert not all(shuffled.batch(8 * i, 8).x.equal(batches[i].x) for i in range(5))
 
 
-def test_it_goes_on_where_all_that_was_left_waited_in_the_buffer(source):
+def test_it_goes_on_where_all_that_was_left_waited_in_the_buffer(shards):
+    source = str(shards)
     first = Stream(source, 32, 16, 0, 0, 1)  # 120 pictures, and a buffer of 2,000
     first.batch(0, 8)
     second = Stream(source, 32, 16, 0, 0, 1)

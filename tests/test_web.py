@@ -9,8 +9,8 @@ import warnings
 import httpx
 import pytest
 
-from tests.serving import DESKTOP, ROOT, serve, visit
 from tests.support.proxy import under
+from tests.support.serving import DESKTOP, ROOT, serve, visit
 from tests.test_page import draw, message, move, picture
 from ui.scripts import VERSION, WEB
 
@@ -116,6 +116,8 @@ def test_under_a_sub_path_in_a_frame_of_another_site(browser, tmp_path, monkeypa
         page = browser.new_page(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
         lost = []
         page.on("response", lambda answer: lost.append(answer.url) if answer.status >= 400 else None)
+        sockets = []
+        page.on("websocket", lambda opened: sockets.append(opened))
         page.goto(f"http://localhost:{port}/frame")
         frame = page.frame_locator("iframe")
         frame.locator(SLIDER).first.wait_for(timeout=60_000)
@@ -123,6 +125,7 @@ def test_under_a_sub_path_in_a_frame_of_another_site(browser, tmp_path, monkeypa
         before = picture(pad)
         move(pad, 0, 2.5)
         assert picture(pad) != before
+        assert sockets and not sockets[0].is_closed(), "the moves were posted"
         draw(pad, 5)
         pad.locator(".examples button").first.click()
         pad.wait_for_selector("#reconstruction:not([hidden])")

@@ -7,19 +7,22 @@ one inference thread.
 import asyncio
 import json
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import gradio as gr
-from PIL import Image
 from torch import Tensor
 
+from model.nearer import STEPS
 from model.photos import PhotoError
+from model.pixels import to_file
 
 from . import film
 from .batch import draw_many
-from .protocol import KIND, Morph, RequestError, Sample, read
-from .studio import LatentError, Studio
+from .nearer import Descents
+from .protocol import KIND, Morph, Reconstruct, RequestError, Sample, read
+from .studio import LatentError, Reconstruction, Studio
 from .worker import Worker
 
 NUMBERS = {"type": "array", "items": {"type": "number"}}
@@ -35,13 +38,14 @@ class Api:
 
     def __init__(self, studio: Studio, worker: Worker, uploads: set[str]):
         self.studio, self.worker, self.uploads = studio, worker, uploads
+        self.descents = Descents(studio, worker)
 
     async def sample(self, seed: float, temperature: float, n: float):
         """Draws n random dogs.
 
         Args:
             seed: whole number from 0 to 9007199254740991; the same seed draws the same dogs.
-            temperature: 0 (the mean dog) to 2; 1 is how real dogs vary.
+            temperature: 0 (one ordinary dog) to 2; 1 is how real dogs vary.
             n: how many, 1 to 64.
         Returns:
             The pictures (PNG, 128 x 128) and their latents.
@@ -60,15 +64,24 @@ class Api:
         """
         return await self.worker.run(lambda: self.studio.draw(self.parse(latent)[None])[0])
 
-    async def reconstruct(self, photo: str):
+    async def reconstruct(self, photo: str, nearer: float = STEPS):
         """Finds the dog's head in a photo, encodes it and decodes it again.
 
         Args:
             photo: a picture file, at most 25 MB; the dog's head is looked for and cut out.
+            nearer: whole number from 0 to 40; in so many steps the first answer is brought nearer to the photo.
         Returns:
-            The crop, the reconstruction, its PSNR in dB, and the latent.
+            The crop, the reconstruction, its PSNR in dB, the latent, the photo with the reconstruction in it (JPEG).
         """
-        return await self.worker.run(self.see, photo)
+        steps = read(Reconstruct, {"nearer": nearer}).nearer
+        seen = await self.worker.run(self.see, photo)
+        picture, psnr, z = seen.picture, seen.psnr, seen.z
+        if steps:
+            z = await self.descents.whole(seen.x, steps)
+            picture, psnr = await self.worker.run(self.studio.redraw, seen.x, z)
+        back = await self.worker.run(seen.place.paste, seen.photo, picture)
+        path = await asyncio.to_thread(self.keep, "dog.jpg", lambda: to_file(back, "JPEG", quality=92))
+        return seen.crop, picture, round(psnr, 2), self.studio.to_json(z), path
 
     async def morph(self, a, b, frames: float):
         """Draws the way from one latent to another, along a great circle in whitened space.
@@ -85,9 +98,7 @@ class Api:
             return self.studio.path(self.parse(a), self.parse(b), read(Morph, {"frames": frames}).frames)
 
         pictures = await draw_many(self.studio, self.worker, await self.worker.run(way))
-        path = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder())) / "morph.gif"
-        path.write_bytes(await asyncio.to_thread(film.gif, pictures))
-        return str(path), pictures
+        return await asyncio.to_thread(self.keep, "morph.gif", lambda: film.gif(pictures)), pictures
 
     # ---- How it is answered
 
@@ -104,12 +115,17 @@ class Api:
                 raise RequestError(KIND) from None
         return self.studio.from_json(latent)
 
-    def see(self, photo: str) -> tuple[Image.Image, Image.Image, float, dict]:
+    def keep(self, name: str, make: Callable[[], bytes]) -> str:
+        """The path of a file to be fetched, which Gradio will delete in time."""
+        path = Path(tempfile.mkdtemp(dir=gr.utils.get_upload_folder())) / name
+        path.write_bytes(make())
+        return str(path)
+
+    def see(self, photo: str) -> Reconstruction:
         if not photo:
             raise PhotoError("No photo arrived; please send one.")
         self.forget_later(photo)
-        seen = self.studio.see(photo)
-        return seen.crop, seen.picture, round(seen.psnr, 2), self.studio.to_json(seen.z)
+        return self.studio.see(photo)
 
     def forget_later(self, photo: str) -> None:
         """Gradio deletes in time what clients upload, but not what MCP clients send as a data: URL, in file.EXT."""
@@ -129,12 +145,12 @@ def build_api(studio: Studio, worker: Worker) -> None:
         many_latents = gr.JSON()
         photo, gif = gr.File(type="filepath"), gr.File()
         pictures = gr.Gallery(format="png")
-        images = [gr.Image(format="png") for _ in range(2)]
+        images, steps, back = [gr.Image(format="png") for _ in range(2)], gr.Number(STEPS), gr.Image(format="jpeg")
         button = gr.Button()
     click = partial(button.click, api_visibility="public", concurrency_id="api", concurrency_limit=4)
     click(api.sample, numbers, [pictures, many_latents], api_name="sample")
     click(api.decode, latents[0], images[0], api_name="decode")
-    click(api.reconstruct, photo, [*images, numbers[0], latents[0]], api_name="reconstruct")
+    click(api.reconstruct, [photo, steps], [*images, numbers[0], latents[0], back], api_name="reconstruct")
     click(api.morph, [*latents, numbers[0]], [gif, pictures], api_name="morph")
 
 

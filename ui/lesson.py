@@ -51,8 +51,8 @@ def build_lesson(studios: dict[str, Studio], worker: Worker, example: Path) -> g
 
     return gr.HTML(
         value="",
-        html_template=(WEB / "lesson.html").read_text(),
-        css_template=(WEB / "lesson.css").read_text(),
+        html_template=(WEB / "lesson.html").read_text(encoding="utf-8"),
+        css_template=(WEB / "lesson.css").read_text(encoding="utf-8"),
         js_on_load=on_load("lesson.js"),
         server_functions=[reconstructions, samples],
         apply_default_css=False,

@@ -1,23 +1,45 @@
 """The pad: the dog and the sliders that move it, as one component.
 
-Stock sliders and images need about 100 ms a move before the model does anything; here a move is one
-plain POST. The server keeps no state: the browser holds the dog's numbers and sends all of them.
+Stock sliders and images need about 100 ms a move before the model does anything; here a move is a frame of a
+WebSocket (ui/channel.py) or one plain POST. The server keeps no state: the browser holds the dog's numbers and sends
+all of them.
 Anyone can call what the page calls, so every value is checked (`protocol`).
 """
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
 import torch
+from PIL import Image
 from torch import Tensor
 
+from model.latents import Chosen
+
 from .explore import Explorer
+from .nearer import Descent, Descents
 from .photo import see_photo
-from .protocol import Dog, Draw, Facts, First, Latent, Move, Moved, Numbers, Problem, RequestError, Seen, Turn, read
+from .protocol import (
+    Approach,
+    Dog,
+    Draw,
+    Facts,
+    First,
+    Latent,
+    Move,
+    Moved,
+    Nearer,
+    Numbers,
+    Problem,
+    RequestError,
+    Seen,
+    Turn,
+    read,
+)
 from .scripts import WEB, on_load
-from .studio import MAX_COORDINATE, LatentError, Studio
+from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
 from .worker import Moves, Worker, data_url, sentence
 
 STYLES = ("pad", "photo", "explore")
@@ -29,7 +51,7 @@ class Pad:
 
     def __init__(self, studio: Studio, worker: Worker):
         self.studio, self.worker, self.explorer = studio, worker, Explorer(studio, worker)
-        self.moves = Moves(worker, self.draw_moves)
+        self.moves, self.descents = Moves(worker, self.draw_moves), Descents(studio, worker)
 
     # ---- What the page calls. Raises PhotoError, LatentError, RequestError, Busy, Gone.
 
@@ -37,6 +59,11 @@ class Pad:
         return await self.worker.run(self.random_dog, data, request=request)
 
     async def move(self, data: object, request: gr.Request | None = None) -> dict:
+        answer = await self.moved(data, request)
+        return Moved(**answer).to_json() if "picture" in answer else answer
+
+    async def moved(self, data: object, request: gr.Request | None = None) -> dict:
+        """The same, the picture in bytes."""
         move = self.explorer.read(Move, data)
         try:
             turn = read(Turn, data)
@@ -49,6 +76,10 @@ class Pad:
 
     async def reconstruct(self, upload: object, request: gr.Request | None = None) -> dict:
         return await self.worker.run(self.see, upload, request=request)
+
+    async def nearer(self, data: object, request: gr.Request | None = None) -> dict:
+        descent = await self.descents.advance(self.explorer.read(Approach, data), request)
+        return await self.worker.run(self.shown, descent, request=request)
 
     # ---- How it is answered, in the worker's thread
 
@@ -71,18 +102,32 @@ class Pad:
         return self.dog(z).to_json()
 
     def draw_moves(self, moves: list[Move]) -> list[dict]:
-        """The moves of several pages in one batch: a JPEG for each, for one that rests a PNG and its numbers."""
+        """The moves of several pages, all of one size in one batch: `Problem` or `Moved` for each, in Python's values.
+
+        A picture is a JPEG; of a dog that rests a PNG, and its numbers are there, too.
+        """
         zs = [self.moved_to(move) for move in moves]
-        good = [z for z in zs if isinstance(z, Tensor)]
-        pictures = iter(self.studio.draw(torch.stack(good)) if good else [])
-        answers: list[Problem | Moved] = []
+        pictures = self.draw_sizes([(z, move.half) for z, move in zip(zs, moves) if isinstance(z, Tensor)])
+        answers: list[dict] = []
         for z, move in zip(zs, moves):
             if isinstance(z, Problem):
-                answers.append(z)
+                answers.append(z.to_json())
+            elif move.still:
+                still = Moved(picture=png(next(pictures)), type="image/png", **dict(self.numbers(z)))
+                answers.append(still.to_python())
             else:
-                numbers = dict(self.numbers(z)) if move.still else {}
-                answers.append(Moved(picture=data_url(next(pictures), still=move.still), **numbers))
-        return [answer.to_json() for answer in answers]
+                answers.append(Moved(picture=jpeg(next(pictures)), type="image/jpeg").to_python())
+        return answers
+
+    def draw_sizes(self, wanted: list[tuple[Tensor, bool]]) -> Iterator[Image.Image]:
+        """Pictures of latents [D], each whole or, where the model can, of half the size."""
+        drawn: dict[int, Image.Image] = {}
+        for half in (False, True):
+            places = [i for i, (_, is_half) in enumerate(wanted) if is_half == half]
+            if places:
+                decode = partial(self.studio.decode, half=half)
+                drawn |= zip(places, self.studio.draw(torch.stack([wanted[i][0] for i in places]), decode))
+        return (drawn[i] for i in range(len(wanted)))
 
     def moved_to(self, move: Move) -> Tensor | Problem:
         """The latent [D] of a move."""
@@ -100,13 +145,22 @@ class Pad:
     def see(self, upload: object) -> dict:
         answer = see_photo(self.studio, upload)
         if "z" in answer:
-            answer |= dict(self.dog(answer.pop("z")))
+            answer |= dict(self.dog(answer.pop("z"))) | {"nearer": self.descents.expected()}
         return Seen(**answer).to_json()
+
+    def shown(self, descent: Descent) -> dict:
+        picture, psnr = self.studio.redraw(descent.x, descent.z)
+        share = 1.0 if descent.over else descent.done / descent.most
+        url = data_url(picture, still=descent.over)
+        return Nearer(picture=url, share=share, psnr=round(psnr, 1), **dict(self.numbers(descent.z))).to_json()
 
     def facts(self, examples: list[Path]) -> Facts:
         """examples: pictures by the model, within the paths that Gradio may show."""
         latents = self.studio.latents
         share = 100 * latents.effect / latents.effect.sum()
+        chosen = latents.priors.get("chosen")
+        foretold = (chosen.slopes, chosen.bends) if isinstance(chosen, Chosen) else (torch.empty(0), torch.empty(0))
+        slopes, bends = ([round(v, 6) for v in values.tolist()] for values in foretold)
         first = self.numbers(self.studio.sample(1, 1.0, FIRST_SEED)[0])
         return Facts(
             first=First(seed=FIRST_SEED, **dict(first)),
@@ -115,6 +169,8 @@ class Pad:
             share=[round(v, 2) for v in share.tolist()],
             raw_order=torch.argsort(latents.kl, descending=True).tolist(),
             examples=[f"gradio_api/file={path}" for path in examples],
+            slopes=slopes,
+            bends=bends,
         )
 
     def first_picture(self) -> str:
@@ -122,18 +178,19 @@ class Pad:
         return data_url(self.studio.draw(self.studio.sample(1, 1.0, FIRST_SEED))[0], still=False)
 
 
-def build_pad(studio: Studio, worker: Worker, examples: list[Path]) -> gr.HTML:
+def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:
     """The component, a dog already drawn in it. examples: pictures by the model, within allowed paths."""
-    pad = Pad(studio, worker)
     tabs = pad.explorer
     # By these names the page's scripts call them.
-    called = [pad.draw, pad.move, pad.load, pad.reconstruct]
+    called = [pad.draw, pad.move, pad.load, pad.reconstruct, pad.nearer]
     called += [tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
-    html = (WEB / "pad.html").read_text().replace("<!-- PHOTO -->", (WEB / "photo.html").read_text())
+    pad.worker.pool.submit(pad.descents.measure)  # once the page is there
+    html, photo = ((WEB / f"{name}.html").read_text(encoding="utf-8") for name in ("pad", "photo"))
+    html = html.replace("<!-- PHOTO -->", photo)
     return gr.HTML(
         value=pad.facts(examples).to_json(),
         html_template=html.replace("FIRST_DOG", pad.first_picture()),
-        css_template="".join((WEB / f"{name}.css").read_text() for name in STYLES),
+        css_template="".join((WEB / f"{name}.css").read_text(encoding="utf-8") for name in STYLES),
         js_on_load=on_load("main.js"),
         server_functions=[server_function(method) for method in called],
         apply_default_css=False,

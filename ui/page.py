@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from gradio.route_utils import FnIndexInferError
+from starlette.routing import BaseRoute
 
 from .protocol import KIND, RequestError
 from .worker import in_words
@@ -24,7 +25,14 @@ log = logging.getLogger("dogvae")
 
 
 class Page(gr.Blocks):
-    """gr.Blocks whose named endpoints answer whatever they can't do with a gr.Error of one sentence."""
+    """gr.Blocks whose named endpoints answer whatever they can't do with a gr.Error of one sentence.
+
+    own_routes: what the same server answers beside Gradio; `launch` is to be given them.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.own_routes: list[BaseRoute] = []
 
     async def process_api(self, *args, **kwargs):
         try:
@@ -36,12 +44,13 @@ class Page(gr.Blocks):
 
     async def preprocess_data(self, block_fn, inputs: list, *args, **kwargs):
         """What a program sent, as the endpoint takes it. Raises RequestError."""
-        wanted = list(inspect.signature(block_fn.fn).parameters)
-        if len(inputs) != len(wanted):
+        wanted = inspect.signature(block_fn.fn).parameters
+        defaults = [p.default for p in list(wanted.values())[len(inputs) :]]
+        if len(inputs) > len(wanted) or inspect.Parameter.empty in defaults:
             values = "1 value" if len(wanted) == 1 else f"{len(wanted)} values"
             raise RequestError(f"/{block_fn.api_name} takes {values} ({', '.join(wanted)}); {len(inputs)} came.")
         try:
-            return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+            return await super().preprocess_data(block_fn, [*inputs, *defaults], *args, **kwargs)
         except gr.Error:
             raise
         except Exception:  # a file that was never uploaded, an address that must not be asked, a list for a number ...

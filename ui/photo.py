@@ -11,7 +11,7 @@ from PIL import Image
 from model.crop import Box, Crop, Point
 from model.finder import Head, by_eyes
 from model.landmarks import Points, as_points
-from model.photos import PhotoError
+from model.photos import CUT_SHORT, PhotoError
 
 from .protocol import Wish
 from .studio import Sight, Studio
@@ -38,6 +38,8 @@ def see_photo(studio: Studio, upload: object) -> dict:
         return answer | {"error": NO_DOG, "box": None}
     seen = studio.reconstruct(sight.photo, sight.crop)
     answer |= _taken(sight, sight.crop, studio.vae.config.frame)
+    if sight.photo.info.get("cut_short"):
+        answer["hint"] = f"{CUT_SHORT} {answer.get('hint', '')}".strip()
     answer |= {"crop": data_url(seen.crop), "psnr": round(seen.psnr, 1)}
     answer["percentile"] = round(100 * seen.percentile, 1)
     return answer | {"z": seen.z}

@@ -5,6 +5,7 @@ field, which therefore is one plain sentence. How many numbers a dog has depends
 checked by `Studio.numbers`.
 """
 
+import base64
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
@@ -15,7 +16,8 @@ from model.errors import PlainError
 from .studio import MAX_COORDINATE
 
 MAX_THUMBNAILS, MAX_SHEET, MAX_DOGS, MAX_FRAMES, MAX_SEED = 32, 64, 64, 60, 2**53 - 1
-MAX_WISH = 1000  # characters
+MAX_STEPS = 40  # of a descent, which a program asks for
+MAX_WISH, MAX_CROP = 1000, 1_000_000  # characters
 
 SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one."
 KIND = "Some of what was sent is not of the kind that this endpoint takes."
@@ -121,7 +123,7 @@ class Move(PageQuestion):
     """The dog's numbers after a slider, or a point on the map, was moved.
 
     space: what `values` are: coordinates along the directions, the raw latent, or [x, y] on the map.
-    still: the dog rests, so a lossless picture and its numbers are wanted.
+    still: the dog rests, so a lossless picture and its numbers are wanted. half: one of half the size will do.
     """
 
     space: Literal["directions", "raw", "map"] = Field(
@@ -129,6 +131,7 @@ class Move(PageQuestion):
     )
     values: Any = None
     still: bool = Field(False, description="A dog rests, or it does not.")
+    half: bool = Field(False, description="A picture is of half the size, or it is not.")
 
 
 class Place(Question):
@@ -150,6 +153,14 @@ class Movie(PageQuestion):
     frames: int = Field(ge=2, le=MAX_FRAMES, description=_FILM)
     name: str = Field(max_length=64, description="A film has a name, by which its page asks how far it is.")
     dogs: list = Field(min_length=2, max_length=2, description="A film leads from one dog to another.")
+
+
+class Approach(PageQuestion):
+    """The dog in a photo nearer to it. crop: of the photo, as the page was sent it (`Seen`), to begin; without it the
+    descent that the page has begun goes on."""
+
+    page: str = Field(max_length=64, description="A page has a name of at most 64 characters.")
+    crop: str | None = Field(None, max_length=MAX_CROP, description="A crop is a picture in a data: URL.")
 
 
 class Wish(Question):
@@ -186,6 +197,10 @@ class Sample(Question):
     n: Whole = Field(ge=1, le=MAX_DOGS, description=f"n is a whole number from 1 to {MAX_DOGS}.")
     temperature: float = Field(description=KIND)
     seed: Whole = Field(ge=0, le=MAX_SEED, description=f"The seed is a whole number from 0 to {MAX_SEED}.")
+
+
+class Reconstruct(Question):
+    nearer: Whole = Field(ge=0, le=MAX_STEPS, description=f"nearer is a whole number from 0 to {MAX_STEPS}.")
 
 
 class Morph(Question):
@@ -237,12 +252,28 @@ class Dog(Numbers):
 
 
 class Moved(Answer):
-    """took: milliseconds that the move was at the server. latent and c: of a dog that rests."""
+    """type: of the picture, a file. took: milliseconds that the move was at the server. latent and c: of a dog that
+    rests."""
 
-    picture: str
+    picture: bytes
+    type: Literal["image/jpeg", "image/png"]
     latent: Latent | None = None
     c: list[float] | None = None
     took: int | None = None
+
+    def to_python(self) -> dict:
+        return self.model_dump(exclude_none=True)
+
+    def to_json(self) -> dict:
+        values = self.to_python()
+        return values | {"picture": f"data:{values.pop('type')};base64,{base64.b64encode(self.picture).decode()}"}
+
+
+class Nearer(Dog):
+    """A photo's dog some steps nearer to the photo. share: of the way, 0 to 1. psnr: dB."""
+
+    share: float
+    psnr: float
 
 
 class HeadFound(Answer):
@@ -259,8 +290,8 @@ class Seen(Answer):
     ratio: its width by its height. size: both, in pixels of the photo as it was read. box: the head that was taken.
     place: the square that was cut, as `Crop.to_json` gives it, in those pixels. landmarks: where its eyes and nose are,
     for a model that learned heads by the eyes. sure: 0 to 1. hint: a word to the visitor. psnr: dB. percentile: 0 to
-    100, the share of the training dogs that are nearer to the mean dog. Without a head there is no dog, but an error
-    and perhaps a guess.
+    100, the share of the training dogs that are nearer to the mean dog. nearer: seconds that it would take to bring the
+    dog nearer to the photo. Without a head there is no dog, but an error and perhaps a guess.
     """
 
     photo: str
@@ -278,6 +309,7 @@ class Seen(Answer):
     crop: str | None = None
     psnr: float | None = None
     percentile: float | None = None
+    nearer: float | None = None
     picture: str | None = None
     latent: Latent | None = None
     c: list[float] | None = None
@@ -312,6 +344,7 @@ class Facts(Answer):
 
     swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
     effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures.
+    slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
     """
 
     first: First
@@ -321,3 +354,5 @@ class Facts(Answer):
     share: list[float]
     raw_order: list[int]
     examples: list[str]
+    slopes: list[float]
+    bends: list[float]

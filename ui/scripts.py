@@ -9,9 +9,11 @@ import json
 import re
 from pathlib import Path
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WEB = Path(__file__).parent / "web"
 COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)$", re.MULTILINE | re.DOTALL)  # that fills whole lines
@@ -22,7 +24,7 @@ def without_comments(script: str) -> str:
     return COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), script)
 
 
-MODULES = {path.name: without_comments(path.read_text()) for path in sorted(WEB.glob("*.js"))}
+MODULES = {path.name: without_comments(path.read_text(encoding="utf-8")) for path in sorted(WEB.glob("*.js"))}
 VERSION = hashlib.sha256(json.dumps(MODULES).encode()).hexdigest()[:12]
 LATER = {"load.js", "lesson.js"}  # the first is in the page itself, the second is fetched when its tab is opened
 
@@ -44,9 +46,26 @@ def address(name: str) -> str:
     return f"web/{VERSION}/{name}"
 
 
-def preloads() -> str:
-    """For the page's head: the browser fetches all modules at once, before one of them imports the next."""
-    return "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in MODULES if name not in LATER)
+class Preloads:
+    """Middleware that names the modules at the end of the page's head: the browser fetches them while it waits for
+    Gradio's own scripts, which stand before them. What Gradio's `head=` names comes only when those have run.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+        early = [address(name) for name in MODULES if name not in LATER]
+        self.links = "".join(f'<link rel="modulepreload" href="{url}">' for url in early).encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_links(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                del MutableHeaders(scope=message)["Content-Length"]
+            else:
+                message["body"] = message.get("body", b"").replace(b"</head>", self.links + b"</head>", 1)
+            await send(message)
+
+        is_page = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) == "/"
+        await self.app(scope, receive, send_with_links if is_page and scope["method"] == "GET" else send)
 
 
 def on_load(name: str) -> str:

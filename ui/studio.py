@@ -1,8 +1,8 @@
 """What the page and the API ask of a model, in plain Python values: numbers in, picture files out."""
 
-import itertools
+import base64
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +12,8 @@ from torch import Tensor
 from model.crop import Crop
 from model.errors import PlainError
 from model.finder import NO_DOG, DogFinder, Head, NoDogError, frame_of
-from model.nearer import STEPS
 from model.packed import packed
-from model.photos import open_photo
+from model.photos import PhotoError, open_photo
 from model.pixels import to_file, to_picture, to_tensor
 from model.vae import DogVAE
 
@@ -22,7 +21,6 @@ from .zerogpu import lent_decoder
 
 MAX_LATENT = 100.0  # no dog has a number nearly as large
 MAX_COORDINATE = 1e5  # standard deviations: what a latent that may be loaded is at most away, along a narrow direction
-SLICE = 2  # steps of descent between two turns of others: 60 ms where nothing else runs
 GUESS = 0.05  # of a score, for a place that is shown as the likeliest where no head was found
 TURNS = (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)  # Pillow turns to the left
 
@@ -35,7 +33,10 @@ class LatentError(PlainError):
 class Reconstruction:
     """A photo seen through the model: the square that it saw, what it made of it, and how far apart they are."""
 
-    crop: Image.Image
+    photo: Image.Image  # whole
+    place: Crop  # of the square in it
+    x: Tensor  # [1, 3, S, S], the square
+    crop: Image.Image  # the same
     picture: Image.Image
     z: Tensor  # [D]
     psnr: float  # dB
@@ -109,28 +110,18 @@ class Studio:
     def reconstruct(self, photo: bytes | str | Image.Image, crop: Crop | None = None) -> Reconstruction:
         """A square (default: the middle one) of a photo, or of a photo file, through the model. Raises PhotoError."""
         opened = photo if isinstance(photo, Image.Image) else open_photo(photo)
-        x = to_tensor((crop or Crop.middle(opened.size)).cut(opened, self.size), self.size)[None]
+        place = crop or Crop.middle(opened.size)
+        x = to_tensor(place.cut(opened, self.size), self.size)[None]
         mu, _ = self.vae.encode(x)
-        return self._compare(x, mu[0].cpu(), self.latents.percentile(mu.cpu()).item())
+        picture, psnr = self.redraw(x, mu[0])
+        share = self.latents.percentile(mu.cpu()).item()
+        return Reconstruction(opened, place, x, to_picture(x[0]), picture, mu[0].cpu(), psnr, share)
 
-    def nearer(self, seen: Reconstruction, steps: int = STEPS) -> Iterator[Reconstruction]:
-        """What `reconstruct` answered, nearer and nearer to its photo. Each `next` is a slice of the descent.
-
-        Between two of them the thread can serve others (`Worker.slices`). How usual the dog is stays as the encoder
-        said: a dog that is brought nearer always lies farther out.
-        """
-        x = to_tensor(seen.crop, self.size)[None]
-        descent = self.vae.nearer_steps(x, seen.z[None], steps)
-        while taken := list(itertools.islice(descent, SLICE)):
-            _, z = taken[-1]
-            yield self._compare(x, z[0].cpu(), seen.percentile)
-
-    def _compare(self, x: Tensor, z: Tensor, percentile: float) -> Reconstruction:
-        """A photo's square [1, 3, S, S] and the dog of a latent [D]."""
+    def redraw(self, x: Tensor, z: Tensor) -> tuple[Image.Image, float]:
+        """The picture of a latent [D], and its PSNR in dB beside a photo's square [1, 3, S, S]."""
         x_hat = self.decode(z[None]).cpu()
         mse = (x - x_hat).square().mean().item() / 4  # [-1, 1] spans 2: this is the error on a scale of 0..1
-        psnr = 10 * math.log10(1 / max(mse, 1e-10))
-        return Reconstruction(to_picture(x[0]), to_picture(x_hat[0]), z, psnr, percentile)
+        return to_picture(x_hat[0]), 10 * math.log10(1 / max(mse, 1e-10))
 
     def path(self, a: Tensor, b: Tensor, frames: int) -> Tensor:
         """Latents [frames, D] on the way from latent a to b (both [D]).
@@ -175,6 +166,14 @@ class Studio:
         if not all(-most <= v <= most for v in values):  # NaN fails this too
             raise LatentError("Some numbers of this latent are infinite, not a number, or absurdly large.")
         return torch.tensor(values, dtype=torch.float32)
+
+
+def open_data_url(url: str) -> Image.Image:
+    """A picture file as a data: URL -> PIL RGB. Raises PhotoError."""
+    try:
+        return open_photo(base64.b64decode(url.partition(",")[2], validate=True))
+    except ValueError as error:  # of base64; PhotoError is one too
+        raise error if isinstance(error, PhotoError) else PhotoError("This is no picture in a data: URL.") from None
 
 
 def png(picture: Image.Image) -> bytes:

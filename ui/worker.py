@@ -4,7 +4,7 @@ import asyncio
 import base64
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
@@ -41,6 +41,7 @@ class Worker:
     def __init__(self):
         self.pool = ThreadPoolExecutor(1, "inference")
         self.waiting = 0
+        self.long_work = asyncio.Lock()  # work of many pieces queues one piece at a time, whoever asks for it
 
     async def run(self, function: Callable, *args, request: gr.Request | None = None):
         """The result of function(*args). Raises Busy at once where too many wait, Gone if the page is closed first."""
@@ -53,12 +54,6 @@ class Worker:
             return await unless_gone(self.pool.submit(function, *args), request)
         finally:
             self.waiting -= 1
-
-    async def slices(self, work: Iterator, request: gr.Request | None = None) -> AsyncIterator:
-        """What the iterator yields, each `next` a turn of its own: in between, others have theirs. Raises as `run`."""
-        end = object()
-        while (part := await self.run(next, work, end, request=request)) is not end:
-            yield part
 
     async def answer(self, function: Callable, *args, request: gr.Request | None = None) -> dict:
         """As `run`, for the page: what went wrong comes back as {"error": sentence}."""

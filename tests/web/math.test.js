@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  clip, dogLink, fromShares, likeness, middleSquare, near, norm, planeGrid, puppy, readLink, sameBox, seedLink, slerp, toShares,
+  clip, dogLink, fromShares, likeness, middleSquare, mostPromising, near, norm, planeGrid, puppy, readLink, sameBox, seedLink, slerp, toShares,
   withinPhoto,
 } from "../../ui/web/math.js";
 
@@ -41,6 +41,13 @@ test("likeness goes from A toward B and away from C, and grows no longer than th
   assertClose(likeness([1, 0], [1, 3], [1, 3], 0.9), [1, 0]);
   assertClose(likeness([1, 0], [3, 4], [2, 4], 1), [2, 0]);
   assert.ok(Math.abs(norm(likeness([3, 0], [3, 4], undefined, 1.5)) - 5) < 1e-9);
+});
+
+test("of a litter the one that promises most is taken, the first where nothing is foretold", () => {
+  const dogs = [[0, 3], [2, 0], [1, 1]];
+  assert.deepEqual(mostPromising(dogs, [1, 0], [0, -1]), [2, 0]);
+  assert.deepEqual(mostPromising(dogs, [0, 0], [0, 1]), [0, 3]);
+  assert.deepEqual(mostPromising(dogs, [], []), [0, 3]);
 });
 
 test("a puppy takes each coordinate from one parent, and from both", () => {

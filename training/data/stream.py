@@ -2,7 +2,7 @@
 
 Read by the `datasets` library, which shares shards (or, of a folder, pictures) out to the processes, shuffles
 within a buffer, and knows its position, so that a run can be resumed. After a resume the buffer fills anew: the
-pictures that waited in it are not seen in that epoch.
+pictures that waited in it may be passed over in that epoch, a few may come twice.
 """
 
 import glob
@@ -85,6 +85,8 @@ def _first_line(error: Exception) -> str:
 
 def parts(source: str) -> tuple[str, str | None]:
     """What to train on and what to measure on: the folders train and val, or the source, which is to be divided."""
+    if not source.strip():
+        as_folder(source)  # says what to do
     folders = splits(source)
     return (str(folders[0]), str(folders[1])) if folders else (source, None)
 

@@ -3,7 +3,7 @@
 
 import { fromShares, middleSquare, sameBox, toShares, withinPhoto } from "./math.js";
 import { build, image, onClick, part } from "./page.js";
-import { look } from "./photo.js";
+import { look, sameSquare } from "./photo.js";
 import { state, subscribe } from "./store.js";
 
 /** @import { Head, Known, Square } from "./store.js" */
@@ -118,7 +118,7 @@ function bringBox(event) {
 }
 
 export function start() {
-  subscribe(["sight"], showPhoto);
+  subscribe(["sight"], (before) => { if (!sameSquare(state.sight, before.sight)) showPhoto(); });
   const frame = part("#photo .frame");
   frame.addEventListener("pointerdown", beginDrag);
   frame.addEventListener("pointermove", goOnDragging);

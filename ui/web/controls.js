@@ -1,7 +1,7 @@
-// The dog's picture, and the controls below it: random dogs, the seed, the temperature, Reset.
+// The controls below the dog's picture: random dogs, the seed, the temperature, Reset.
 
 import { NO_SEED, drawSeed, isSeed, randomSeed, reset } from "./dog.js";
-import { button, field, image, onClick, part, say } from "./page.js";
+import { button, field, onClick, part, say } from "./page.js";
 import { changed, state, subscribe, update } from "./store.js";
 
 /** @typedef {import("./store.js").Fields} Fields */
@@ -28,9 +28,6 @@ function showSteps() {
 }
 
 export function start() {
-  subscribe(["dog"], (before) => {
-    if (state.dog.picture !== before.dog.picture) image("#dog img").src = state.dog.picture;
-  });
   subscribe(["dog", "past", "future"], showSteps);
   subscribe(["fields"], (before) => showFields(state.playing ? before.fields : undefined)); // someone may be typing a seed
 

@@ -23,7 +23,7 @@ export const randomSeed = () => Math.floor(Math.random() * 1e6);
  * @param {Partial<Dog>} also
  * @returns {Dog}
  */
-const settledAs = ({ c, latent, picture }, also) =>
+export const settledAs = ({ c, latent, picture }, also) =>
   ({ ...state.dog, c, latent, picture, settled: true, edit: state.dog.edit + 1, ...also });
 
 /**
@@ -80,11 +80,7 @@ export function drawSeed(seed, temperature = Number(field("#temperature").value)
 }
 
 /** Fetches the dog of these coordinates. @param {number[]} c @param {string} sentence */
-export function goTo(c, sentence) {
-  const page = `${server.PAGE} go`; // a name of its own: no move of the sliders overtakes it
-  const move = { page, space: "directions", values: c, still: true };
-  return fetchDog(() => server.move({ ...move, number: state.wish }), () => sentence);
-}
+export const goTo = (c, sentence) => fetchDog(() => server.dogAt(c, state.wish), () => sentence);
 
 /** Moves this dog to other coordinates; as with a slider, Reset goes back to where it began. @param {number[]} c */
 export function moveDog(c) {

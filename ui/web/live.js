@@ -1,8 +1,10 @@
 // From a moved number to a new picture. A few requests are on the way at once, numbered. The newest move wins; an answer
 // older than what is shown is dropped; when the moves stop, a lossless picture of the last one follows.
 
+import { openChannel } from "./channel.js";
 import { undo } from "./history.js";
 import { hasProblem, say } from "./page.js";
+import { showMoving } from "./picture.js";
 import * as server from "./server.js";
 import { numbers, state, subscribe, update } from "./store.js";
 
@@ -26,6 +28,7 @@ export const isBehind = () => wanted !== null;
 const limit = () => Math.min(4, 1 + Math.round(network / 45));
 
 export function start() {
+  openChannel();
   subscribe(["dog"], (before) => {
     if (state.dog.settled) {
       clearTimeout(restTimer);
@@ -96,9 +99,9 @@ function refuse(sentence) {
 function accept(answer, number, still) {
   shown = number;
   if (hasProblem()) say("");
-  const dog = { ...state.dog, picture: answer.picture };
-  if (!still || number !== sent || wanted) return update({ dog });
+  if (!still || number !== sent || wanted) return showMoving(answer.picture);
   // The numbers that were moved stay as they are; the others follow.
+  const dog = { ...state.dog, picture: answer.picture };
   const c = dog.space === "directions" ? dog.c : answer.c;
   const latent = dog.space === "raw" ? dog.latent : answer.latent;
   update({ dog: { ...dog, c, latent, space: dog.space === "map" ? "directions" : dog.space, settled: true } });

@@ -1,15 +1,20 @@
 // The page's way in: load.js calls start() with what Gradio gives to the component `#pad` (ui/pad.py, pad.html).
 
+import { start as startBack } from "./back.js";
 import { start as startBox } from "./box.js";
+import { start as startCompare } from "./compare.js";
 import { start as startControls } from "./controls.js";
+import { start as startFace } from "./face.js";
 import { start as startHistory } from "./history.js";
 import { start as startIntake } from "./intake.js";
 import { start as startKept } from "./kept.js";
 import { start as startLive } from "./live.js";
 import { start as startMap } from "./map.js";
 import { start as startMix } from "./mix.js";
+import { start as startNearer } from "./nearer.js";
 import { attach, image, say } from "./page.js";
 import { start as startPhoto } from "./photo.js";
+import { start as startPicture } from "./picture.js";
 import { start as startPlane } from "./plane.js";
 import { connect, draw } from "./server.js";
 import { followLink, start as startShare } from "./share.js";
@@ -21,7 +26,8 @@ import { start as startTabs } from "./tabs.js";
 /** @import { Dog, Facts, Step } from "./store.js" */
 
 const PARTS = [
-  startLive, startHistory, startTabs, startControls, startPhoto, startBox, startIntake,
+  startPicture, startLive, startHistory, startTabs, startControls, startPhoto, startBox, startFace, startIntake,
+  startNearer, startCompare, startBack,
   startSliders, startSimilar, startPlane, startMap, startMix, startKept, startShare,
 ];
 

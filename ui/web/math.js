@@ -41,6 +41,15 @@ export function likeness(a, b, c, amount) {
 /** Each coordinate from one parent or the other. @param {number[]} p @param {number[]} q */
 export const puppy = (p, q, random = Math.random) => p.map((v, i) => (random() < 0.5 ? v : q[i]));
 
+/**
+ * Of these dogs the one that promises to come out best (model/latents/chosen.py); the first where nothing was fitted.
+ * @param {number[][]} dogs @param {number[]} slopes @param {number[]} bends
+ */
+export function mostPromising(dogs, slopes, bends) {
+  const promise = (/** @type {number[]} */ c) => slopes.reduce((sum, slope, i) => sum + slope * c[i] + bends[i] * c[i] ** 2, 0);
+  return dogs.reduce((best, dog) => (promise(dog) > promise(best) ? dog : best));
+}
+
 /** A number from N(0, 1), by Box and Muller. */
 const gaussian = (random = Math.random) => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 

@@ -5,7 +5,7 @@ import { NO_SEED, isSeed, moveDog, randomSeed, reset, whenSettled } from "./dog.
 import { start as startFilms } from "./film.js";
 import { amendSteps, oneStep, remember } from "./history.js";
 import { isBehind } from "./live.js";
-import { likeness, puppy, slerp } from "./math.js";
+import { likeness, mostPromising, puppy, slerp } from "./math.js";
 import { button, field, image, isShown, onClick, onFile, part, parts, say } from "./page.js";
 import * as server from "./server.js";
 import { NO_SLOTS, state, subscribe, update } from "./store.js";
@@ -18,6 +18,7 @@ import { offer } from "./thumbs.js";
 const NAMES = /** @type {Name[]} */ (["a", "b", "c"]);
 const FIRST_B = 2; // the seed of the dog that is there to mix with when the tab is first opened
 const PUPPIES = 8, PASS_MS = 3000;
+const LITTER = 4; // puppies of which the most promising is shown
 
 // ---- The three slots
 function showSlots() {
@@ -71,9 +72,10 @@ async function fillFromPhoto(name, file) {
   if (server.unfit(file)) return say(server.unfit(file), true);
   say("Looking at the photo …");
   const look = async () => {
-    const found = await server.reconstruct(file, {});
+    const photo = await server.inMemory(file);
+    const found = await server.reconstruct(photo, {});
     const noHead = found.photo && found.error; // then its middle is taken: there is no box to draw here
-    return noHead ? server.reconstruct(file, { whole: true }) : found;
+    return noHead ? server.reconstruct(photo, { whole: true }) : found;
   };
   const answer = await server.ask(look());
   if (!answer) return;
@@ -182,7 +184,10 @@ function startOthers() {
   });
   onClick("#breed", () => {
     const { a, b } = state.slots;
-    if (a && b) offer("#puppies", Array.from({ length: PUPPIES }, () => puppy(a.c, b.c)), "Puppy");
+    if (!a || !b) return;
+    const litter = () => Array.from({ length: LITTER }, () => puppy(a.c, b.c));
+    const { slopes, bends } = state.facts;
+    offer("#puppies", Array.from({ length: PUPPIES }, () => mostPromising(litter(), slopes, bends)), "Puppy");
   });
   onClick("#reset-mix", () => {
     reset();

@@ -2,11 +2,12 @@
 // box or turn the photo is sent again.
 
 import { fetchDog } from "./dog.js";
-import { field, image, onClick, part, say } from "./page.js";
-import { reconstruct, unfit } from "./server.js";
+import { nearerAtOnce } from "./nearer.js";
+import { image, onClick, part, say } from "./page.js";
+import { inMemory, reconstruct, unfit } from "./server.js";
 import { state, subscribe, update } from "./store.js";
 
-/** @import { Known } from "./store.js" */
+/** @import { Known, State } from "./store.js" */
 /** @typedef {{ file?: File, caption?: string, turns?: number, heads?: Known["heads"] }} Photo */
 
 /**
@@ -14,7 +15,7 @@ import { state, subscribe, update } from "./store.js";
  * @param {File} file
  * @param {string} [caption] for a picture that is no visitor's photo, but a head that fills its frame
  */
-export function seePhoto(file, caption) {
+export async function seePhoto(file, caption) {
   if (unfit(file)) return say(unfit(file), true);
   return look({ file, caption, turns: 0 }, { whole: Boolean(caption) });
 }
@@ -22,15 +23,18 @@ export function seePhoto(file, caption) {
 /**
  * Fetches the dog in a photo.
  * @param {Photo} photo
- * @param {{ box?: number[] | null, whole?: boolean }} [wish] box: the head, in shares of the photo; whole: take the
- *   middle of the photo without looking for a head; with neither, a head is looked for
+ * @param {{ box?: number[] | null, landmarks?: number[][] | null, whole?: boolean }} [wish] box: the head, in shares of
+ *   the photo; landmarks: its eyes and nose; whole: take the middle of the photo without looking for a head; with none, a
+ *   head is looked for
  */
-export function look({ file, caption, turns, heads }, { box = null, whole = false } = {}) {
+export function look({ file, caption, turns, heads }, { box = null, landmarks = null, whole = false } = {}) {
+  const byHand = box || landmarks; // then no head is looked for
   const send = async () => {
     const wish = state.wish; // fetchDog has just counted this one
-    const answer = await reconstruct(/** @type {File} */ (file), { turns, box, whole });
+    const kept = await inMemory(/** @type {File} */ (file)); // read once: it may be changed or removed meanwhile
+    const answer = await reconstruct(kept, { turns, box, landmarks, whole });
     if (!answer.photo) return answer;
-    const known = { ...answer, file, caption, heads: box ? heads ?? [] : answer.heads }; // with a box none were looked for
+    const known = { ...answer, file: kept, caption, heads: byHand ? heads ?? [] : answer.heads };
     if (answer.error && wish === state.wish) {
       update({ sight: known });
       part("#photo").scrollIntoView({ block: "nearest" }); // the error asks for something to be done there
@@ -39,24 +43,38 @@ export function look({ file, caption, turns, heads }, { box = null, whole = fals
   };
   const sentence = (/** @type {Known} */ answer) => {
     update({ crop: answer.crop });
-    const hint = answer.hint ? `${answer.hint} ` : "";
-    if (whole && !caption) return `${hint}The sliders now edit what came of it.`;
+    nearerAtOnce();
+    if (whole && !caption) return "The sliders now edit what came of it.";
     const found = answer.heads?.length ?? 0, several = found > 1 ? `${found} heads found: choose one. ` : "";
-    return `${several}${hint}The sliders now edit this dog.`;
+    return several + (answer.hint || "The sliders now edit this dog.");
   };
   return fetchDog(send, sentence, { doing: "Looking at the photo …" });
 }
 
-/** Shows what came of the photo; nothing where no head was found, or the dog is not from a photo. */
-function showReconstruction() {
+/** Whether both are of one square of a photo, as where a dog has come nearer to it. @param {Known | null} a @param {Known | null} b */
+export const sameSquare = (a, b) => Boolean(a?.crop && a.crop === b?.crop && a.photo === b.photo);
+
+/** Shows what came of the photo; nothing where no head was found, or the dog is not from a photo. @param {State} before */
+function showReconstruction(before) {
   const { sight } = state;
   part("#reconstruction").hidden = !sight?.crop;
+  showFold(before);
   if (!sight?.crop) return;
-  for (const name of ["crop", "before"]) image(`#reconstruction [data-part=${name}]`).src = sight.crop;
-  image("#reconstruction [data-part=picture]").src = sight.picture;
+  image("#reconstruction [data-part=crop]").src = sight.crop;
   part("#reconstruction figcaption").textContent = sight.caption ?? "your photo, cropped";
   const fit = `PSNR ${sight.psnr?.toFixed(1)} dB.`;
   part("#reconstruction p").textContent = `${fit} ${howUsual(sight.percentile ?? 0)}${sight.caption ? "" : " Your photo is not kept."}`;
+}
+
+/**
+ * The crop need not be changed where a head was found: its means are folded away, unless the visitor is at it.
+ * @param {State} before
+ */
+function showFold({ sight: last }) {
+  const { sight } = state, fold = /** @type {HTMLDetailsElement} */ (part("#change-crop"));
+  if (!sight?.file) return;
+  if (!sight.box) fold.open = true;
+  else if (sight.file !== last?.file) fold.open = false;
 }
 
 /** @param {number} percentile of the dogs that the model learned from, how many lie nearer to the mean dog */
@@ -80,5 +98,4 @@ export function start() {
   onClick("#turn-left", () => turn(3));
   onClick("#turn-right", () => turn(1));
   onClick("#anyway", () => { if (state.sight) look(state.sight, { whole: true }); });
-  field("#wipe").addEventListener("input", () => part(".wipe").style.setProperty("--wiped", `${field("#wipe").value}%`));
 }

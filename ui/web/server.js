@@ -2,17 +2,22 @@
 // An answer may be { error: sentence }, or { dropped: true } where a newer call has overtaken it. A call rejects where
 // the network or the server fails.
 
+import * as channel from "./channel.js";
 import { say } from "./page.js";
+import { toDataUrl } from "./picture.js";
 import { state } from "./store.js";
 
-/** @import { Known } from "./store.js" */
+/** @import { Known, Latent } from "./store.js" */
 /**
  * @typedef {{ error?: string, busy?: boolean, dropped?: boolean }} Failure busy: it is worth while to ask again
- * @typedef {{ page?: string, number: number, space: string, values: number[] | null, still: boolean }} Move
+ * @typedef {{ number: number, space: string, values: number[] | null, still: boolean, half?: boolean }} Move
+ * @typedef {{ picture?: Blob | string, type?: string, took?: number, c?: number[], latent?: Latent }} Moved
  * @typedef {{ crop: string, picture: string, psnr: number, z: number[] }} Seen a photo through one model of the lesson
  */
 
 export const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
+const UNREADABLE = "Your browser can't read this file: it is a folder, or was changed, moved or deleted. Please choose a photo again.";
+const OFFLINE = "Your device is not connected to a network just now; your dog is kept. Please try again later.";
 const TOO_LARGE = "The file is larger than 25 MB; please choose a smaller photo.";
 const LOST_MS = 10000; // a network that was cut may leave a move unanswered for minutes
 const MAX_PHOTO_BYTES = 25e6;
@@ -30,10 +35,12 @@ export const connect = (given) => Object.assign(functions, given);
 async function call(name, data) {
   const answer = await functions[name](data);
   if (!answer) throw new Error("an upload that never arrived");
-  // The numbers of another model mean other dogs, or none, to this page.
-  if (answer.latent && answer.latent.weights !== state.facts.weights) return { error: state.facts.swapped };
-  return answer;
+  return ofThisModel(answer);
 }
+
+/** The numbers of another model mean other dogs, or none, to this page. @param {any} answer */
+const ofThisModel = (answer) =>
+  (answer.latent && answer.latent.weights !== state.facts.weights ? { error: state.facts.swapped } : answer);
 
 const weights = () => ({ weights: state.facts.weights });
 
@@ -45,11 +52,26 @@ const weights = () => ({ weights: state.facts.weights });
 export const draw = (wish) => call("draw", { ...wish, ...weights() });
 
 /**
- * The picture of moved numbers; of a still move also the numbers of both kinds. took: ms in the server.
+ * The picture of moved numbers; of a still move, as a data URL, and the numbers of both kinds. took: ms in the server.
  * @param {Move} wish
  * @returns {Promise<Known & Failure & { took: number }>}
  */
-export const move = (wish) => inTime(call("move", { page: PAGE, ...wish, ...weights() }));
+export const move = (wish) => inTime(moveDog(wish));
+
+/** Over the channel where there is one; where it breaks, the move is posted. @param {Move} wish */
+async function moveDog(wish) {
+  channel.openChannel();
+  if (!channel.isOpen()) return post(PAGE, wish);
+  const answer = await channel.ask(wish, state.facts.weights).catch(() => post(PAGE, wish));
+  if (wish.still && answer.picture instanceof Blob) answer.picture = await toDataUrl(answer.picture);
+  return ofThisModel(answer);
+}
+
+/** @param {string} page @param {Move} wish */
+const post = (page, wish) => call("move", { page, ...wish, ...weights() });
+
+/** The dog of these coordinates: no move of the sliders overtakes it. @param {number[]} c @param {number} number */
+export const dogAt = (c, number) => inTime(post(`${PAGE} go`, { number, space: "directions", values: c, still: true }));
 
 /** The dog of a latent that was saved. @param {unknown} latent @returns {Promise<Known & Failure>} */
 export const openLatent = (latent) => call("load", latent);
@@ -57,10 +79,17 @@ export const openLatent = (latent) => call("load", latent);
 /**
  * The dog in a photo.
  * @param {File} photo
- * @param {{ turns?: number, box?: number[] | null, whole?: boolean }} wish
+ * @param {{ turns?: number, box?: number[] | null, landmarks?: number[][] | null, whole?: boolean }} wish
  * @returns {Promise<Known & Failure>}
  */
 export const reconstruct = (photo, wish) => call("reconstruct", { binary: true, data: { photo, wish: JSON.stringify(wish) } });
+
+/**
+ * The dog of a photo some steps nearer to the photo. crop: what the model saw of it, to begin; later calls go on.
+ * @param {string} [crop]
+ * @returns {Promise<Known & Failure & { share: number }>} share: of the way, 0 to 1
+ */
+export const nearer = (crop) => call("nearer", { page: PAGE, crop, ...weights() });
 
 /** Small pictures of dogs. @param {number[][]} dogs @returns {Promise<{ pictures: string[] } & Failure>} */
 export const thumbnails = (dogs) => call("thumbnails", { dogs: dogs.map(brief), ...weights() });
@@ -106,8 +135,17 @@ export async function ask(answering) {
 /** The sentence for a call that failed. @param {unknown} error */
 export function reason(error) {
   const text = String(/** @type {any} */ (error)?.message ?? error);
-  return /413|exceed|too large/i.test(text) ? TOO_LARGE : OUT_OF_REACH;
+  if (error instanceof DOMException && /^Not(Found|Readable)/.test(error.name)) return UNREADABLE;
+  if (/413|exceed|too large/i.test(text)) return TOO_LARGE;
+  return navigator.onLine ? OUT_OF_REACH : OFFLINE;
 }
+
+/**
+ * The same photo, kept in memory: on the disk it may be gone, or another one, when it is sent the next time. Rejects where
+ * the browser can't read it.
+ * @param {File} file
+ */
+export const inMemory = async (file) => new File([await file.arrayBuffer()], file.name, { type: file.type });
 
 /** What is wrong with a photo that need not be sent to know it; "" if nothing is. @param {File} file */
 export function unfit(file) {

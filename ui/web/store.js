@@ -4,6 +4,7 @@
 /**
  * @typedef {{ format: number, weights: string, z: number[] }} Latent the model's raw numbers
  * @typedef {{ x: number, y: number, side: number }} Square in widths of the photo, from its top left corner
+ * @typedef {import("./blend.js").Place} Place
  * @typedef {{ box: number[], score: number }} Head box: [x0, y0, x1, y1] as shares of the photo's width and height
  * @typedef {{ c: number[], picture: string, label: string }} Slot a dog that the tab Mix mixes
  * @typedef {{ c: number[], picture: string }} Favourite
@@ -26,9 +27,15 @@
  * @property {Head[]} [heads]
  * @property {Head | null} [guess] where no head is sure
  * @property {number[] | null} [box] what was cut out; null where no head was found
+ * @property {number[]} [size] width and height of the photo in pixels, as the server read it
+ * @property {Place} [place] of the square that was cut out, in those pixels
+ * @property {number[][]} [landmarks] two eyes and the nose, in shares of the photo, where the model goes by them
+ * @property {string} [hint] a word to the visitor about the photo
  * @property {string} [crop] data URL of what the model saw
  * @property {number} [psnr] of the reconstruction, in dB
  * @property {number} [percentile] of the dogs that the model learned from, how many lie nearer to the mean dog
+ * @property {number} [nearer] seconds that it takes to bring the dog nearer to the photo
+ * @property {boolean} [isNearest] that has been done
  */
 
 /**
@@ -55,6 +62,8 @@
  * @property {string[]} names of the directions
  * @property {number[]} share of each direction in all effect, in %
  * @property {number[]} raw_order
+ * @property {number[]} slopes
+ * @property {number[]} bends
  * @property {string[]} examples addresses of pictures
  */
 

@@ -1,0 +1,124 @@
+"""A photo's dog brought nearer to its photo: descent on z, a step at a time between the moves of other visitors.
+
+The page pulls: each answer tells where its descent is some steps later. A page that is closed, or whose visitor has
+moved on, asks no more, and that ends its descent.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from model.nearer import STEPS
+from model.photos import PhotoError
+from model.pixels import to_tensor
+
+from .protocol import Approach, RequestError
+from .studio import Studio, open_data_url
+from .worker import Busy, Worker
+
+SLICE_S = 0.12  # of steps that one answer stands for
+IDLE_S = 15  # after which a descent that nobody asks for is forgotten
+MOST = 32  # descents at once, each of some megabytes
+NOT_CUT = "This is not the square that was cut out of a photo; please choose the photo again."
+LOST = "The server no longer has this photo in hand; please begin again."
+CROWDED = "Many visitors bring their dogs nearer just now; please try again in a moment."
+
+
+@dataclass
+class Descent:
+    """x: a photo's square [1, 3, S, S]. z: the nearest so far [D], after `done` of at most `most` steps."""
+
+    x: Tensor
+    z: Tensor
+    steps: Iterator[tuple[int, Tensor]]
+    most: int
+    done: int = 0
+    over: bool = False
+    asked: float = field(default_factory=time.monotonic)
+
+
+class Descents:
+    """The descents of all pages. All of a worker's take turns, a step a turn, so nobody's move waits for more."""
+
+    def __init__(self, studio: Studio, worker: Worker):
+        self.studio, self.worker = studio, worker
+        self.begun: dict[str, Descent] = {}  # by page
+        self.seconds: float | None = None  # that a step takes
+
+    async def advance(self, question: Approach, request: gr.Request | None = None) -> Descent:
+        """A page's descent, some steps on. A question with a crop begins it.
+
+        Raises RequestError, PhotoError, Busy, Gone.
+        """
+        self.forget()
+        if question.crop is not None:
+            if len(self.begun) >= MOST and question.page not in self.begun:
+                raise Busy(CROWDED)
+            self.begun[question.page] = await self.worker.run(self.open, question.crop, request=request)
+        descent = self.begun.get(question.page)
+        if descent is None:
+            raise RequestError(LOST)
+        until = time.monotonic() + SLICE_S
+        while not descent.over:
+            await self.step(descent, request)
+            if time.monotonic() >= until:
+                break
+        descent.asked = time.monotonic()
+        if descent.over and self.begun.get(question.page) is descent:
+            del self.begun[question.page]
+        return descent
+
+    async def whole(self, x: Tensor, steps: int) -> Tensor:
+        """A photo's square [1, 3, S, S] -> z [D] after at most so many steps."""
+        descent = await self.worker.run(self.begin, x, steps)
+        while not descent.over:
+            await self.step(descent)
+        return descent.z
+
+    async def step(self, descent: Descent, request: gr.Request | None = None) -> None:
+        async with self.worker.long_work:
+            await self.worker.run(self.go_on, descent, request=request)
+
+    def expected(self) -> float | None:
+        """Seconds that a descent that begins now takes beside the others; None before it was measured."""
+        self.forget()
+        return None if self.seconds is None else round(self.seconds * STEPS * (1 + len(self.begun)), 2)
+
+    def forget(self) -> None:
+        now = time.monotonic()
+        self.begun = {page: one for page, one in self.begun.items() if now - one.asked < IDLE_S}
+
+    # ---- In the worker's thread
+
+    def open(self, crop: str) -> Descent:
+        """Begins from a crop as the page was sent it, a data: URL. Raises PhotoError."""
+        picture = open_data_url(crop)
+        if picture.size != (self.studio.size, self.studio.size):
+            raise PhotoError(NOT_CUT)
+        return self.begin(to_tensor(picture, self.studio.size)[None], STEPS)
+
+    def begin(self, x: Tensor, steps: int) -> Descent:
+        mu, _ = self.studio.vae.encode(x)
+        return Descent(x, mu[0].cpu(), self.studio.vae.nearer_steps(x, mu, steps), steps, over=steps == 0)
+
+    def go_on(self, descent: Descent) -> None:
+        began = time.perf_counter()
+        try:
+            descent.done, z = next(descent.steps)
+        except StopIteration:  # more steps would not help
+            descent.over = True
+            return
+        descent.z, descent.over = z[0].cpu(), descent.done == descent.most
+        if descent.done > 1:  # the first looks twice
+            took = time.perf_counter() - began
+            self.seconds = took if self.seconds is None else 0.8 * self.seconds + 0.2 * took
+
+    def measure(self) -> None:
+        """How long a step takes: to be known before the first visitor asks."""
+        descent = self.begin(self.studio.vae.decode(torch.zeros(1, self.studio.dim)).cpu(), 3)
+        while not descent.over:
+            self.go_on(descent)

@@ -1,0 +1,82 @@
+// Moves over one WebSocket, to ui/channel.py. It is opened with the page, and again by a move after it was lost: at
+// first at once, then ever more seldom where it does not hold. Meanwhile server.js posts the moves.
+// The frames are those of ui/frames.py.
+
+/** @import { Move, Moved, Failure } from "./server.js" */
+/** @typedef {{ take: (answer: Moved & Failure) => void, fail: (error: Error) => void }} Asker */
+
+const SPACES = ["directions", "raw", "map"], STILL = 1, HALF = 2;
+const HEAD = 12, ANSWER_HEAD = 8; // bytes
+const LATE_MS = 4000; // without an answer: the network was cut, or a proxy lets nothing through
+const FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 60000;
+
+/** @type {WebSocket | null} */
+let socket = null;
+let pause = FIRST_PAUSE_MS, notBefore = 0;
+/** @type {Map<number, Asker>} */
+const waiting = new Map(); // by the numbers of their moves
+let lateTimer = 0;
+
+export const isOpen = () => socket?.readyState === WebSocket.OPEN;
+
+/** Opens it, unless it is open or was lost a moment ago. */
+export function openChannel() {
+  if (socket || performance.now() < notBefore) return;
+  const address = new URL("channel", document.baseURI);
+  address.protocol = address.protocol.replace("http", "ws");
+  try {
+    const opened = socket = new WebSocket(address);
+    opened.binaryType = "arraybuffer";
+    opened.onmessage = ({ data }) => socket === opened && receive(data);
+    opened.onclose = () => socket === opened && lose();
+  } catch { // the page is in a frame that may not connect
+    lose();
+  }
+}
+
+/** The answer to a move; rejects where the channel is lost before it comes. @param {Move} move @param {string} weights */
+export function ask(move, weights) {
+  return new Promise((/** @type {(answer: Moved & Failure) => void} */ take, fail) => {
+    socket?.send(frameOf(move, weights));
+    waiting.set(move.number, { take, fail });
+    if (!lateTimer) lateTimer = window.setTimeout(lose, LATE_MS);
+  });
+}
+
+/** @param {Move} move @param {string} weights 12 hex digits */
+function frameOf({ number, space, values, still, half }, weights) {
+  const frame = new DataView(new ArrayBuffer(HEAD + 4 * (values?.length ?? 0)));
+  frame.setUint32(0, number, true);
+  frame.setUint8(4, SPACES.indexOf(space));
+  frame.setUint8(5, (still ? STILL : 0) | (half ? HALF : 0));
+  for (let i = 0; i < 6; i++) frame.setUint8(6 + i, parseInt(weights.slice(2 * i, 2 * i + 2), 16));
+  values?.forEach((value, i) => frame.setFloat32(HEAD + 4 * i, value, true));
+  return frame.buffer;
+}
+
+/** @param {ArrayBuffer} frame */
+function receive(frame) {
+  const head = new DataView(frame), number = head.getUint32(0, true), end = ANSWER_HEAD + head.getUint32(4, true);
+  const answer = JSON.parse(new TextDecoder().decode(frame.slice(ANSWER_HEAD, end)));
+  if (end < frame.byteLength) answer.picture = new Blob([frame.slice(end)], { type: answer.type });
+  pause = FIRST_PAUSE_MS;
+  for (const [asked, { take }] of waiting) {
+    if (asked > number) continue;
+    waiting.delete(asked);
+    take(asked < number ? { dropped: true } : answer);
+  }
+  clearTimeout(lateTimer);
+  lateTimer = waiting.size ? window.setTimeout(lose, LATE_MS) : 0;
+}
+
+function lose() {
+  const lost = socket, askers = [...waiting.values()];
+  socket = null;
+  waiting.clear();
+  clearTimeout(lateTimer);
+  lateTimer = 0;
+  notBefore = performance.now() + pause;
+  pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+  lost?.close();
+  for (const { fail } of askers) fail(new Error("the channel is lost"));
+}

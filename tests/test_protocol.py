@@ -15,19 +15,17 @@ from PIL import Image, ImageChops, ImageStat
 
 from model import DogFinder, load
 from model.photos import PhotoError
-from ui.api import Api
+from ui.api import Api, Morph, Sample
 from ui.pad import Pad, server_function
 from ui.protocol import (
     ContactSheet,
     Draw,
     Facts,
-    Morph,
     Move,
     Movie,
     PageQuestion,
     Question,
     RequestError,
-    Sample,
     Seen,
     Thumbnails,
     Turn,

@@ -16,19 +16,17 @@ from PIL import Image, ImageChops, ImageStat
 from model import DogFinder, load
 from model.photos import PhotoError
 from tests.support.serving import PIXELS
-from ui.api import Api
+from ui.api import Api, Morph, Sample
 from ui.pad import Pad, server_function
 from ui.protocol import (
     ContactSheet,
     Draw,
     Facts,
-    Morph,
     Move,
     Movie,
     PageQuestion,
     Question,
     RequestError,
-    Sample,
     Seen,
     Thumbnails,
     Turn,

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from pydantic import Field
 from torch import Tensor
 
 from model.nearer import STEPS
@@ -21,12 +22,27 @@ from model.pixels import to_file
 from . import film
 from .batch import draw_many
 from .nearer import Descents
-from .protocol import KIND, Morph, Reconstruct, RequestError, Sample, read
+from .protocol import KIND, MAX_FRAMES, Question, RequestError, Whole, read
 from .studio import LatentError, Reconstruction, Studio
 from .worker import Worker
 
 NUMBERS = {"type": "array", "items": {"type": "number"}}
 MAX_LATENT_BYTES = 100_000
+MAX_DOGS, MAX_SEED, MAX_STEPS = 64, 2**53 - 1, 40
+
+
+class Sample(Question):
+    n: Whole = Field(ge=1, le=MAX_DOGS, description=f"n is a whole number from 1 to {MAX_DOGS}.")
+    temperature: float = Field(description=KIND)
+    seed: Whole = Field(ge=0, le=MAX_SEED, description=f"The seed is a whole number from 0 to {MAX_SEED}.")
+
+
+class Reconstruct(Question):
+    nearer: Whole = Field(ge=0, le=MAX_STEPS, description=f"nearer is a whole number from 0 to {MAX_STEPS}.")
+
+
+class Morph(Question):
+    frames: Whole = Field(ge=2, le=MAX_FRAMES, description=f"frames is a whole number from 2 to {MAX_FRAMES}.")
 
 
 class Api:

@@ -1,4 +1,4 @@
-"""What the page and its server say to each other, and what programs ask of the API: each message is a model.
+"""What the page and its server say to each other: each message is a model.
 
 `read` turns what came over the network into a model. Where a value is wrong, the asker gets the description of its
 field, which therefore is one plain sentence. How many numbers a dog has depends on the weights, so lists of numbers are
@@ -15,8 +15,7 @@ from model.errors import PlainError
 
 from .studio import MAX_COORDINATE
 
-MAX_THUMBNAILS, MAX_SHEET, MAX_DOGS, MAX_FRAMES, MAX_SEED = 32, 64, 64, 60, 2**53 - 1
-MAX_STEPS = 40  # of a descent, which a program asks for
+MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES = 32, 64, 60
 MAX_WISH, MAX_CROP = 1000, 1_000_000  # characters
 
 SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one."
@@ -188,23 +187,6 @@ class Wish(Question):
         except ValidationError as error:
             of_landmarks = any(part["loc"][:1] == ("landmarks",) for part in error.errors())
             raise RequestError(_LANDMARKS if of_landmarks else _BOX) from None
-
-
-# ---- What programs ask of the API
-
-
-class Sample(Question):
-    n: Whole = Field(ge=1, le=MAX_DOGS, description=f"n is a whole number from 1 to {MAX_DOGS}.")
-    temperature: float = Field(description=KIND)
-    seed: Whole = Field(ge=0, le=MAX_SEED, description=f"The seed is a whole number from 0 to {MAX_SEED}.")
-
-
-class Reconstruct(Question):
-    nearer: Whole = Field(ge=0, le=MAX_STEPS, description=f"nearer is a whole number from 0 to {MAX_STEPS}.")
-
-
-class Morph(Question):
-    frames: Whole = Field(ge=2, le=MAX_FRAMES, description=f"frames is a whole number from 2 to {MAX_FRAMES}.")
 
 
 # ---- What the server answers the page. Pictures are data: URLs.

@@ -2,7 +2,7 @@
 
 import { whenSettled } from "./dog.js";
 import { LIGHT, inverse, join, lightChange, softEdge, toPhoto } from "./blend.js";
-import { onClick, part, saveFile, say } from "./page.js";
+import { image, onClick, part, saveFile, say } from "./page.js";
 import { state, subscribe } from "./store.js";
 
 /** @import { Known, Place } from "./store.js" */
@@ -83,9 +83,8 @@ function lightOf(picture) {
   return context.getImageData(0, 0, LIGHT, LIGHT).data;
 }
 
-/** Draws the scene with a dog in it. @param {Scene} scene @param {string} dog data URL @param {HTMLCanvasElement} canvas */
-async function compose({ photo, scale, place, size, light }, dog, canvas) {
-  const picture = await imageAt(dog);
+/** Draws the scene with a dog in it. @param {Scene} scene @param {HTMLImageElement} picture @param {HTMLCanvasElement} canvas */
+function compose({ photo, scale, place, size, light }, picture, canvas) {
   // More pixels than the place has can't be seen.
   const own = Math.max(1, Math.min(picture.naturalWidth, Math.ceil(scale * place.side)));
   const square = canvasOf(own, own), pencil = brush(square);
@@ -114,11 +113,11 @@ function showScene() {
   }
 }
 
-/** The dog is drawn into the photo now, or as soon as it was not just drawn. */
-async function follow() {
+/** The dog as it is seen is drawn into the photo: now, or where one was just drawn, a moment later. */
+function follow() {
   showScene();
   if (!shown) return;
-  const { picture } = state.dog, { scene } = shown;
+  const dog = image("#dog img"), { scene } = shown;
   stale = true;
   if (timer) return;
   timer = window.setTimeout(() => {
@@ -126,14 +125,14 @@ async function follow() {
     if (stale) follow();
   }, WAIT_MS);
   stale = false;
-  await scene.then((drawn) => compose(drawn, picture, composed())).catch(() => {});
+  scene.then((drawn) => { if (dog.complete && dog.naturalWidth) compose(drawn, dog, composed()); }).catch(() => {});
 }
 
 async function save() {
   await whenSettled();
   const { base, picture } = state.dog, canvas = canvasOf(1, 1);
   try {
-    await compose(await sceneOf(base, SAVED), picture, canvas);
+    compose(await sceneOf(base, SAVED), await imageAt(picture), canvas);
   } catch {
     return say("The photo could not be put together; please choose it again.", true);
   }
@@ -146,6 +145,7 @@ async function save() {
 }
 
 export function start() {
-  subscribe(["dog"], (before) => { if (state.dog.picture !== before.dog.picture || state.dog.base !== before.dog.base) follow(); });
+  image("#dog img").addEventListener("load", follow); // pictures of moves come there without the store
+  subscribe(["dog"], (before) => { if (state.dog.base !== before.dog.base) follow(); });
   onClick("#save-back", save);
 }

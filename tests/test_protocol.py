@@ -16,6 +16,7 @@ from PIL import Image, ImageChops, ImageStat
 from model import DogFinder, load
 from model.photos import PhotoError
 from tests.support.serving import PIXELS
+from tests.support.tiny import LARGE, some_latents, tiny_vae
 from ui.api import Api, Morph, Sample
 from ui.pad import Pad, server_function
 from ui.protocol import (
@@ -152,6 +153,18 @@ def test_of_a_batch_only_the_wrong_moves_fail(pad):
     assert answers[0]["type"] == "image/jpeg" and answers[3]["type"] == "image/png"
     assert "256 numbers; this is 255" in answers[1]["error"]
     assert answers[2]["error"] == "A place on the map is two numbers from 0 to 1."
+
+
+def test_of_one_batch_some_are_drawn_at_half_the_size():
+    vae = tiny_vae(LARGE)
+    vae.latents = some_latents()
+    moves = [Move(values=[float(i)] * 16, half=i % 2 == 1) for i in range(4)]
+    drawn = Pad(Studio(vae), Worker()).draw_moves(moves)
+    seen = [Image.open(io.BytesIO(answer["picture"])) for answer in drawn]
+    assert [one.size for one in seen] == [(64, 64), (32, 32)] * 2
+    for i, whole in ((0, seen[0]), (2, seen[2])):
+        alone = Pad(Studio(vae), Worker()).draw_moves([moves[i]])[0]["picture"]
+        assert max(ImageStat.Stat(ImageChops.difference(Image.open(io.BytesIO(alone)), whole)).mean) < 1
 
 
 def test_wrong_questions_raise(pad):

@@ -18,14 +18,14 @@ class Recipe:
     kl_warmup: int = 10_000
     kl: float = 0.002  # price of a nat
     realism_share: float = 0.0  # of all images, the last ones: the second phase, with a discriminator
-    realism_lr: float = 2e-4
+    realism_lr: float = 1.5e-4
     critic_lr: float = 5e-4
     realism_warmup: int = 2_000  # of the second phase's rate and of the weight of the critic's loss
     critic_alone: int = 5_000  # images of the second phase, at most its first tenth, in which only the critic learns
 
 
 RECIPES = {
-    "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0, skip=200.0, realism_share=0.75),
+    "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0, skip=60.0, realism_share=0.75),
     "classic": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=0.00025),
     "autoencoder": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0),
 }

@@ -40,7 +40,7 @@ class PerceptualLoss(nn.Module):
     and pleases it with a screen of dots.
     """
 
-    L1, PERCEPTUAL, FINE, HALF = 8.0, 1.0, 0.5, 2.0
+    L1, PERCEPTUAL, FINE, HALF, RANGE = 8.0, 1.0, 0.5, 2.0, 10.0
     REACH = 4  # pixels that a whole picture may be moved by, either way
     SMALL = 32  # pixels a side of the small size
 
@@ -93,6 +93,11 @@ class PerceptualLoss(nn.Module):
         with torch.no_grad():
             real = self.look(photos)
         return perceptual_distance(self.look(drawn), real).sum() / len(x)
+
+    def of_range(self, x_hat: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What of pictures lies beyond -1..1, where nothing is seen any more and no other term would hold it back."""
+        part = F.relu(x_hat.abs() - 1).mean()
+        return self.RANGE * part, {"range": part}
 
     def of_half(self, half: Tensor | None, x_hat: Tensor) -> tuple[Tensor | float, dict[str, Tensor]]:
         """Keeps the decoder's picture of half the size [B, 3, S/2, S/2] equal to the whole one [B, 3, S, S], shrunk."""

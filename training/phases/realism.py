@@ -74,7 +74,8 @@ class Realism(Phase):
         heeded = trainer.images >= self.heeded_from
         with torch.set_grad_enabled(heeded), self.accelerator.autocast():
             half, drawn = self.accelerator.unwrap_model(trainer.vae).decoder.both(z.to(x.device))
-        drawn = drawn.float()
+        range_loss, range_parts = self.criterion.of_range(drawn.float())
+        drawn = drawn.float().clamp(-1, 1)  # as they are shown
         verdict = self.critic.judge(x, drawn, batch.sharp, generator)
         likeness, parts = self.criterion.coarse(
             x[:rebuilt], drawn[:rebuilt], [f[:rebuilt] for f in verdict.real], [f[:rebuilt] for f in verdict.seen]
@@ -82,8 +83,8 @@ class Realism(Phase):
         half_loss, half_parts = self.criterion.of_half(half, drawn)
         realism = WHOLE * verdict.whole + FINE * verdict.fine
         ramp = min(1.0, (trainer.images - self.heeded_from) / self.recipe.realism_warmup)
-        total = likeness + half_loss + ramp * realism
-        return total, parts | half_parts | {"realism": realism, "critic": self.critic.loss.detach()}
+        total = likeness + half_loss + range_loss + ramp * realism
+        return total, parts | half_parts | range_parts | {"realism": realism, "critic": self.critic.loss.detach()}
 
     def _random(self, photos: int, batch: Batch, generator: torch.Generator) -> Tensor:
         """Three latents for every four photos [N, latent_dim], of which half lie at temperature 1."""

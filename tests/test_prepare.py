@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from model import Head
 from model.finder import SURE
 from tests.support.tiny import ROOT
 from training.data import prepare
@@ -92,31 +94,26 @@ def test_loose_squares_as_the_first_weights_know_them(photos, tmp_path):
         assert Image.open(tmp_path / row["split"] / row["crop"]).size == (128, 128)
 
 
+FACE = ((300.0, 200.0), (380.0, 200.0), (340.0, 260.0))  # a frame of some 220 pixels
+
+
 @pytest.mark.parametrize(
-    ("side", "outside", "upright", "words"),
-    [(90, 0, True, "too small"), (200, 0, False, "(0.31): it looks aside"), (200, 0.4, True, "40% of its square")],
+    ("frame", "scale", "to_left", "sure", "why"),
+    [
+        ("eyes", 1.0, 0, 0.9, ""),
+        ("eyes", 0.4, 0, 0.9, "too small: its crop has 89 pixels"),
+        ("eyes", 1.0, 0, 0.31, "seen surely (0.31): it looks aside"),
+        ("eyes", 1.0, 340, 0.9, "of its square lies beyond the photo's edge"),
+        ("box", 1.0, 0, 0.31, ""),
+    ],
 )
-def test_what_is_left_out_and_why(side, outside, upright, words):
-    line = prepare.Line("a.jpg", side=side, outside=outside, sure=0.31)
-    assert words in prepare.unfit(line, 120, upright)
-    assert prepare.unfit(prepare.Line("a.jpg", side=200, outside=0.1, sure=0.9), 120, True) == ""
-
-
-def test_which_files_are_read(tmp_path):
-    photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
-    for folder in (photos / "day", photos / ".trash", photos / "out", elsewhere):
-        folder.mkdir(parents=True)
-    for path in (photos / "a.JPG", photos / "day" / "b.jfif", photos / ".hidden.png", photos / ".trash" / "c.png"):
-        path.write_bytes(b"")
-    for path in (photos / "notes.txt", photos / "out" / "d.jpg", elsewhere / "e.heic", elsewhere / "f.apng"):
-        path.write_bytes(b"")
-    (photos / "linked").symlink_to(elsewhere)
-    (photos / "linked again").symlink_to(elsewhere)
-    (photos / "day" / "round").symlink_to(photos)
-    (photos / "day" / "a too.jpg").symlink_to(photos / "a.JPG")
-    (photos / "gone.jpg").symlink_to(photos / "nothing.jpg")
-    names = prepare.names_under(photos, besides=photos / "out")
-    assert names == ["a.JPG", "day/b.jfif", "linked/e.heic", "linked/f.apng"]
+def test_what_is_left_out_and_why(tmp_path, monkeypatch, frame, scale, to_left, sure, why):
+    Image.effect_noise((700, 450), 40).convert("RGB").save(tmp_path / "a.png")
+    points = tuple((scale * x - to_left, scale * y) for x, y in FACE)
+    head = Head((250 * scale - to_left, 140 * scale, 430 * scale - to_left, 320 * scale), 0.8, points, sure)
+    monkeypatch.setattr(prepare, "finder", SimpleNamespace(find=lambda photo: [head]), raising=False)
+    [(line, data)] = prepare.cut(tmp_path, "a.png", 256, 120, frame)
+    assert (why in line.why if why else line.why == "") and bool(data) == bool(line.crop) == (not why)
 
 
 def test_what_comes_out_can_be_trained_on(done):

@@ -24,7 +24,7 @@ from bench.support.visitors import pad_protocol
 from tests.test_network import DRAG
 from tests.test_page import distance, message, move, picture
 from ui import channel
-from ui.frames import NO_MOVE
+from ui.frames import HALF, NO_MOVE, STILL
 from ui.worker import Moves, Worker
 
 FUZZ = int(os.environ.get("FUZZ", 25))  # frames of noise; make fuzz: 500
@@ -229,6 +229,22 @@ def test_only_pages_of_this_server():
 
 
 # ---- The page
+
+
+def test_a_dog_that_moves_fast_is_drawn_at_half_the_size(browser, server):
+    page, flags = browser.new_page(), []
+    page.on("websocket", lambda ws: ws.on("framesent", lambda data: flags.append(data[5])))
+    page.goto(server.url)
+    page.wait_for_selector("#latents input[type=range]", timeout=60_000)
+    page.wait_for_timeout(500)
+    drag(page, 1)
+    assert HALF in flags and flags[-1] == STILL
+    flags.clear()
+    for step in range(4):
+        move(page, 0, 1.75 + step / 10)
+        page.wait_for_timeout(300)
+    assert HALF not in flags and STILL in flags
+    page.close()
 
 
 def drag(page, seconds: float) -> list[str]:

@@ -100,8 +100,8 @@ def test_folders_for_training_and_validation(names, tmp_path):
 def test_two_folders_that_could_be_meant(tmp_path):
     for name in ("train", "Train", "val"):
         draw_folder(tmp_path / name, 2)
-    assert "keep one" in sentence(load_splits, tmp_path, 32)
-    assert "keep one" in sentence(first_pictures, str(tmp_path), 32)
+    for reader in (load_splits, first_pictures):
+        assert "keep one" in sentence(reader, str(tmp_path), 32)
 
 
 @pytest.mark.parametrize("name", ["", " "])

@@ -12,7 +12,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
-from tests.support.serving import ROOT, serve
+from tests.support.serving import PIXELS, ROOT, serve
 
 PHOTO = ROOT / "assets" / "dog-1.png"
 HASTY = """
@@ -67,7 +67,7 @@ def test_a_dog_drawn_and_a_photo_read(server):
     sampled = ask(server.url, "call_tool", "sample", {"seed": 7, "temperature": 1.0, "n": 2})
     assert not sampled.isError and "'weights'" in sampled.content[0].text
     decoded = ask(server.url, "call_tool", "decode", {"latent": [0.0] * 256})
-    assert not decoded.isError and picture(decoded.content[0]).size == (128, 128)
+    assert not decoded.isError and picture(decoded.content[0]).size == (PIXELS, PIXELS)
     read = reconstructed(server.url, PHOTO.read_bytes())
     assert not read.isError, read.content
     assert "'weights'" in read.content[0].text and "/image.png" in read.content[0].text

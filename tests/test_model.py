@@ -14,7 +14,7 @@ from model import PRESETS, Config, DogVAE
 from model.packed import PackedConv, packed
 from model.trunk import KERNELS, LITE0, STRIDES
 from model.vae import kl_divergence, reparametrize
-from tests.support.tiny import TINY, TINY_PRESETS, drawn_batch, tiny_vae
+from tests.support.tiny import LARGE, TINY, TINY_PRESETS, drawn_batch, tiny_vae
 from training.data.folder import load_pictures
 from training.features import load_lite0
 
@@ -145,6 +145,17 @@ def test_a_packed_decoder_draws_the_same_and_leaves_the_other_as_it_was(preset, 
         torch.testing.assert_close(
             quick.decode(batch), vae.decode(batch), atol=1e-2 if dtype == torch.bfloat16 else 1e-5, rtol=0
         )
+
+
+def test_half_the_size_alone_is_the_half_of_both():
+    z = torch.randn(2, 16)
+    for vae in (tiny_vae(LARGE), packed(tiny_vae(LARGE))):
+        with torch.inference_mode():
+            half, whole = vae.decoder.both(z)
+        assert vae.decode(z, half=True).shape == (2, 3, 32, 32)
+        assert torch.allclose(vae.decode(z, half=True), half.clamp(-1, 1), atol=1e-5)
+        assert torch.allclose(vae.decode(z), whole.clamp(-1, 1), atol=1e-5)
+    assert tiny_vae().decode(z, half=True).shape == (2, 3, 32, 32)  # which can draw the whole size only
 
 
 @pytest.mark.parametrize("config", [TINY, PRESETS["classic"]], ids=["residual", "classic"])

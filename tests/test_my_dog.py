@@ -4,15 +4,13 @@ mouse and by touch, and the real server with weights that learned heads by the e
 import base64
 import io
 import json
-import os
-import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageChops, ImageStat
 
 from model import Crop, DogFinder
-from tests.support.serving import DESKTOP, PHONE, ROOT, serve, visit
+from tests.support.serving import DESKTOP, PHONE, PIXELS, serving_as, visit
 from tests.test_photo import DONE, SIZE, drag, middle, scene
 
 SEEN = "document.querySelector('#dog img').src"
@@ -21,16 +19,8 @@ SWIPE = "Input.dispatchTouchEvent"
 
 @pytest.fixture(scope="module")
 def eyes(tmp_path_factory):
-    """The app with the embedded weights, as if they had learned heads by the eyes."""
-    folder = shutil.copytree(ROOT / "weights" / "dogvae", tmp_path_factory.mktemp("eyes") / "weights")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"frame": "eyes"}))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "WEIGHTS", str(folder))
-        running = serve(tmp_path_factory.mktemp("gradio"))
-    yield running
-    running.process.terminate()
-    running.process.wait(30)
+    with serving_as("eyes", tmp_path_factory) as running:
+        yield running
 
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -119,7 +109,7 @@ def test_eyes_and_nose_are_set_by_mouse_touch_and_keys(pad, photo):
     moved = dots(pad)
     assert moved[0][1] > found[0][1] + 0.01 and moved[1:] == [pytest.approx(at, abs=0.01) for at in found[1:]]
     in_pixels = tuple((x * SIZE[0], y * SIZE[1]) for x, y in moved)
-    wanted = Crop.from_landmarks(in_pixels).cut(Image.open(photo), 128)
+    wanted = Crop.from_landmarks(in_pixels).cut(Image.open(photo), PIXELS)
     assert unlike(picture_of(pad, "document.querySelector('[data-part=crop]').src"), wanted) < 8
     angle = pad.evaluate("document.querySelector('#square').style.transform")
     assert float(angle.removeprefix("rotate(").removesuffix("rad)")) == pytest.approx(

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from tests.support.serving import DESKTOP, PHONE, ROOT, serve, visit
+from tests.support.serving import DESKTOP, PHONE, PIXELS, ROOT, serve, visit
 
 REST = "document.querySelector('#dog img').src.startsWith('data:image/png')"
 
@@ -62,7 +62,7 @@ def drawn_photo(mode: str = "RGB") -> Image.Image:
 
 
 def test_a_dog_is_there_at_once_and_nothing_is_wrong(page):
-    assert page.evaluate("document.querySelector('#dog img').naturalWidth") == 128
+    assert page.evaluate("document.querySelector('#dog img').naturalWidth") == PIXELS
     assert page.locator("#latents input[type=range]").count() == 12
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     page.get_by_role("tab", name="How it works").and_(page.locator(":visible")).first.click()
@@ -236,7 +236,7 @@ def test_a_latent_goes_out_and_comes_back(desktop, tmp_path):
     with desktop.expect_download() as download:
         desktop.click("#save-png")
     download.value.save_as(tmp_path / "dog.png")
-    assert Image.open(tmp_path / "dog.png").size == (128, 128)
+    assert Image.open(tmp_path / "dog.png").size == (PIXELS, PIXELS)
     assert distance(loaded, edited) < 2, "the loaded dog is another one"  # z is rounded to five digits
 
 

@@ -15,6 +15,8 @@ from PIL import Image, ImageChops, ImageStat
 
 from model import DogFinder, load
 from model.photos import PhotoError
+from tests.support.serving import PIXELS
+from tests.support.tiny import LARGE, some_latents, tiny_vae
 from ui.api import Api, Morph, Sample
 from ui.pad import Pad, server_function
 from ui.protocol import (
@@ -153,6 +155,18 @@ def test_of_a_batch_only_the_wrong_moves_fail(pad):
     assert answers[2]["error"] == "A place on the map is two numbers from 0 to 1."
 
 
+def test_of_one_batch_some_are_drawn_at_half_the_size():
+    vae = tiny_vae(LARGE)
+    vae.latents = some_latents()
+    moves = [Move(values=[float(i)] * 16, half=i % 2 == 1) for i in range(4)]
+    drawn = Pad(Studio(vae), Worker()).draw_moves(moves)
+    seen = [Image.open(io.BytesIO(answer["picture"])) for answer in drawn]
+    assert [one.size for one in seen] == [(64, 64), (32, 32)] * 2
+    for i, whole in ((0, seen[0]), (2, seen[2])):
+        alone = Pad(Studio(vae), Worker()).draw_moves([moves[i]])[0]["picture"]
+        assert max(ImageStat.Stat(ImageChops.difference(Image.open(io.BytesIO(alone)), whole)).mean) < 1
+
+
 def test_wrong_questions_raise(pad):
     for work, error in (
         (pad.draw({"seed": -1, "temperature": 1}), LatentError),
@@ -170,7 +184,7 @@ def test_a_photo(pad):
     photo = (ROOT / "assets" / "dog-1.png").read_bytes()
     seen = answered(pad.reconstruct(wish('{"whole": true, "turns": 4}', photo)))
     assert Seen(**seen).to_json() == seen and seen["turns"] == 0 and seen["heads"] == []
-    assert picture(seen["picture"]).size == (128, 128) and len(seen["latent"]["z"]) == 256
+    assert picture(seen["picture"]).size == (PIXELS, PIXELS) and len(seen["latent"]["z"]) == 256
     none = io.BytesIO()
     Image.new("RGB", (300, 200), "olive").save(none, "PNG")
     unseen = answered(pad.reconstruct(wish(None, none.getvalue())))
@@ -257,7 +271,7 @@ def test_a_move_waits_for_one_step_of_all_descents(pad, monkeypatch):
 def test_the_tabs(pad):
     tabs = pad.explorer
     assert len(answered(tabs.thumbnails({"dogs": [DOG] * 3}))["pictures"]) == 3
-    assert picture(answered(tabs.contact_sheet({"dogs": [DOG] * 9}))["picture"]).size == (8 * 128, 2 * 128)
+    assert picture(answered(tabs.contact_sheet({"dogs": [DOG] * 9}))["picture"]).size == (8 * PIXELS, 2 * PIXELS)
     film = answered(tabs.movie(FILM | {"dogs": [DOG, [1.0] * 256]}))["file"]
     assert picture(film).n_frames == 4  # three there, and one back
     assert tabs.drawn == {} and answered(tabs.progress("x")) == answered(tabs.progress(["x"])) == {"share": 0}

@@ -253,3 +253,11 @@ def test_a_run_inside_its_data_does_not_learn_its_own_grids(tmp_path):
     assert list((data / "run" / "grids").glob("*.png"))
     run = make(data / "run", data, "--resume", images=40)
     assert len(run.train_pictures) + len(run.val) == 24 and run.skipped == []
+
+
+def test_a_step_with_an_exploding_gradient_is_not_taken(tmp_path, drawn, monkeypatch):
+    monkeypatch.setitem(RECIPES, "tiny", replace(TINY_RECIPE, skip=1e-6))
+    run = make(tmp_path / "run", drawn)
+    before = snapshot(run)
+    assert run.step() is None and run.skipped_steps == 1
+    assert all(torch.equal(value, before[name]) for name, value in snapshot(run).items())

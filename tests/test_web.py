@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support.proxy import under
-from tests.support.serving import DESKTOP, ROOT, serve, visit
+from tests.support.serving import DESKTOP, PIXELS, ROOT, serve, visit
 from tests.test_page import draw, message, move, picture
 from ui.scripts import VERSION, WEB
 
@@ -82,7 +82,7 @@ def test_scripts_that_are_blocked(browser, server, blocked):
     page.wait_for_function("document.querySelector('#message')?.textContent.includes('could not be loaded')")
     assert page.locator("#message.problem").count() == 1
     assert page.evaluate("document.querySelector('#random').closest('[inert]') !== null")
-    assert page.evaluate("document.querySelector('#dog img').naturalWidth") == 128
+    assert page.evaluate("document.querySelector('#dog img').naturalWidth") == PIXELS
     page.close()
 
 

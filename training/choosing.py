@@ -13,11 +13,11 @@ from tqdm import tqdm
 from model import DogVAE
 from model.latents import Basis, Chosen, Mixture, approach
 
-DRAWS = 6000  # on which the regression is fitted: with 3,000 it foretold a rank correlation of 0.74, so 0.78
+DRAWS = 6000  # to learn from; of 1,500, 3,000 and 6,000 the rank correlation was 0.67, 0.74 and 0.78
 COOLEST, WARMEST = 0.4, 1.4  # their temperatures
 HOMES = 256  # draws at temperature 1, of which the most usual one is home
 USUAL = 0.75  # of real dogs: a candidate is taken that is foretold to be as usual as so many of them
-RIDGE = 300.0  # of 10 to 1,000 none was better
+RIDGE = 300.0  # any from 10 to 1,000 does as well
 HELD_OUT = 8  # one draw in so many is kept from the regression, to say how well it foretells
 BATCH = 16
 

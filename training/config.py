@@ -12,6 +12,7 @@ class Recipe:
     lr: float
     betas: tuple[float, float]
     clip: float  # of the gradient's norm
+    skip: float = math.inf  # a step whose gradient is longer than this is not taken, and counted (as in openai/vdvae)
     ema_halflife: int = 10_000
     warmup: int = 5_000  # of the learning rate
     kl_warmup: int = 10_000
@@ -24,7 +25,7 @@ class Recipe:
 
 
 RECIPES = {
-    "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0, realism_share=0.75),
+    "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0, skip=200.0, realism_share=0.75),
     "classic": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=0.00025),
     "autoencoder": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0),
 }

@@ -237,7 +237,7 @@ class Trainer:
         self.minutes, self.stopping = minutes, told[1].item() > 0
 
     def step(self) -> dict[str, float] | None:
-        """One update of the weights; its loss parts, or None if it was skipped as not finite."""
+        """One update of the weights; its loss parts, or None if it was skipped as not finite, or far too large."""
         accelerator, config = self.accelerator, self.config
         if self.phase.name == "likeness" and self.images >= self.first_phase < self.total:
             accelerator.unwrap_model(self.vae).load_state_dict(self.ema.state_dict())
@@ -259,7 +259,7 @@ class Trainer:
         average_gradients(accelerator, self.vae)
         self.phase.step()
         norm = accelerator.clip_grad_norm_(self.vae.parameters(), self.recipe.clip)
-        finite = torch.isfinite(loss) & torch.isfinite(norm)
+        finite = torch.isfinite(loss) & torch.isfinite(norm) & (norm <= self.recipe.skip)
         finite = accelerator.reduce(finite.float(), "mean").item() == 1.0  # all processes agree
         rate = self.phase.learning_rate()
         self.images += self.batch
@@ -290,7 +290,8 @@ class Trainer:
             self.accelerator.scaler.update()
         if self.bad_in_a_row >= MAX_BAD_STEPS:
             raise TrainingError(
-                f"The loss was not finite {MAX_BAD_STEPS} times in a row, after {self.images} images; "
+                f"The loss was not finite {MAX_BAD_STEPS} times in a row, or its gradient far too large, "
+                f"after {self.images} images; "
                 "try a lower learning rate or --precision no."
             )
 

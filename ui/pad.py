@@ -185,7 +185,7 @@ def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:
     called = [pad.draw, pad.move, pad.load, pad.reconstruct, pad.nearer]
     called += [tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
     pad.worker.pool.submit(pad.descents.measure)  # once the page is there
-    html, photo = ((WEB / name).read_text(encoding="utf-8") for name in ("pad.html", "photo.html"))
+    html, photo = ((WEB / f"{name}.html").read_text(encoding="utf-8") for name in ("pad", "photo"))
     html = html.replace("<!-- PHOTO -->", photo)
     return gr.HTML(
         value=pad.facts(examples).to_json(),

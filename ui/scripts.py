@@ -47,23 +47,25 @@ def address(name: str) -> str:
 
 
 class Preloads:
-    """Middleware that names the modules in the header of the page's answer: the browser fetches them at once, before
-    Gradio has built the page. Their low priority leaves the way free for Gradio's own scripts, which are needed first.
+    """Middleware that names the modules at the end of the page's head: the browser fetches them while it waits for
+    Gradio's own scripts, which stand before them. What Gradio's `head=` names comes only when those have run.
     """
 
     def __init__(self, app: ASGIApp):
         self.app = app
         early = [address(name) for name in MODULES if name not in LATER]
-        self.links = ", ".join(f"<{url}>; rel=modulepreload; fetchpriority=low" for url in early)
+        self.links = "".join(f'<link rel="modulepreload" href="{url}">' for url in early).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_links(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Link"] = self.links
+                del MutableHeaders(scope=message)["Content-Length"]
+            else:
+                message["body"] = message.get("body", b"").replace(b"</head>", self.links + b"</head>", 1)
             await send(message)
 
         is_page = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) == "/"
-        await self.app(scope, receive, send_with_links if is_page else send)
+        await self.app(scope, receive, send_with_links if is_page and scope["method"] == "GET" else send)
 
 
 def on_load(name: str) -> str:

@@ -1,6 +1,9 @@
 """Fixtures of the running app: the real server in its own process, a real Chromium."""
 
+import contextlib
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 from bench.support.servers import find_browser, free_port
 
 ROOT = Path(__file__).parents[2]
+PIXELS = json.loads((ROOT / "weights/dogvae/config.json").read_text(encoding="utf-8"))["image_size"]
 DESKTOP, PHONE = (1280, 900), (390, 844)
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
@@ -42,6 +46,20 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
             time.sleep(0.2)
     process.kill()
     raise RuntimeError("The app did not answer within two minutes.")
+
+
+@contextlib.contextmanager
+def serving_as(frame: str, tmp_path_factory):
+    """The app with the embedded weights, as if they had learned heads cut out in this frame."""
+    folder = shutil.copytree(ROOT / "weights" / "dogvae", tmp_path_factory.mktemp(frame) / "weights")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"frame": frame}), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "WEIGHTS", str(folder))
+        running = serve(tmp_path_factory.mktemp("gradio"))
+    yield running
+    running.process.terminate()
+    running.process.wait(30)
 
 
 @pytest.fixture(scope="session")

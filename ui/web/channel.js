@@ -45,12 +45,12 @@ export function ask(move, weights) {
 
 /** @param {Move} move @param {string} weights 12 hex digits */
 function frameOf({ number, space, values, still, half }, weights) {
-  const frame = new DataView(new ArrayBuffer(HEAD + 4 * (values?.length ?? 0)));
+  const frame = new DataView(new ArrayBuffer(HEAD + 4 * values.length));
   frame.setUint32(0, number, true);
   frame.setUint8(4, SPACES.indexOf(space));
   frame.setUint8(5, (still ? STILL : 0) | (half ? HALF : 0));
   for (let i = 0; i < 6; i++) frame.setUint8(6 + i, parseInt(weights.slice(2 * i, 2 * i + 2), 16));
-  values?.forEach((value, i) => frame.setFloat32(HEAD + 4 * i, value, true));
+  values.forEach((value, i) => frame.setFloat32(HEAD + 4 * i, value, true));
   return frame.buffer;
 }
 

@@ -12,12 +12,15 @@ import { numbers, state, subscribe, update } from "./store.js";
 /** @typedef {Awaited<ReturnType<typeof server.move>>} Answer */
 
 const REST_MS = 140, RETRY_MS = 1500;
+const FAST = 3; // standard deviations a second: a slider from end to end in two seconds
+const MAP_WIDTH = 6; // standard deviations, about
 const AWAY = "The server does not answer just now; your dog is kept, and the page tries again.";
 
 let sent = 0, shown = 0; // numbers of moves
 let moving = 0; // moves on the way, those of a picture at rest not counted: it holds up no move
 let network = 10; // ms that an answer spends outside the server, on average
 let restTimer = 0;
+let last = { space: "", values: /** @type {number[]} */ ([]), at: 0 }; // the last move that was sent
 /** @type {{ still: boolean } | null} */
 let wanted = null; // a move that is still to be sent
 
@@ -63,12 +66,30 @@ function pump() {
   }
 }
 
+/**
+ * Whether the dog changes so fast that nobody sees whether a picture is of half the size, which is drawn sooner.
+ * @param {string} space @param {number[]} values
+ */
+function isFast(space, values) {
+  const now = performance.now(), steps = values.map((v, i) => Math.abs(v - last.values[i]));
+  const way = space === last.space ? Math.max(...steps) * (space === "map" ? MAP_WIDTH : 1) : 0;
+  const seconds = (now - last.at) / 1000;
+  last = { space, values, at: now };
+  return way > FAST * seconds;
+}
+
+/** @param {boolean} still */
+function nextMove(still) {
+  const { space, place } = state.dog, values = place && space === "map" ? place : numbers();
+  return { number: ++sent, space, values, still, half: isFast(space, values) && !still };
+}
+
 /** @param {boolean} still */
 async function request(still) {
-  const { space, place, edit } = state.dog, number = ++sent, began = performance.now();
+  const { edit } = state.dog, move = nextMove(still), { number } = move, began = performance.now();
   moving += still ? 0 : 1;
   try {
-    const answer = await server.move({ number, space, values: space === "map" ? place : numbers(), still });
+    const answer = await server.move(move);
     if (answer.dropped) return; // the server has a newer one of this page
     if (answer.busy) return await tryAgain(edit, answer.error);
     if (answer.error) return edit === state.dog.edit && refuse(answer.error);

@@ -10,7 +10,8 @@ import { state } from "./store.js";
 /** @import { Known, Latent } from "./store.js" */
 /**
  * @typedef {{ error?: string, busy?: boolean, dropped?: boolean }} Failure busy: it is worth while to ask again
- * @typedef {{ number: number, space: string, values: number[] | null, still: boolean, half?: boolean }} Move
+ * @typedef {{ number: number, space: string, values: number[], still: boolean, half?: boolean }} Move
+ *   half: of half the size
  * @typedef {{ picture?: Blob | string, type?: string, took?: number, c?: number[], latent?: Latent }} Moved
  * @typedef {{ crop: string, picture: string, psnr: number, z: number[] }} Seen a photo through one model of the lesson
  */

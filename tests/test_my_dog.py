@@ -168,13 +168,6 @@ def test_it_begins_by_itself_where_it_is_quick_and_a_slider_ends_it(pad, photo):
     assert len(pad.asked) == asked and float(slider.input_value()) == 2
 
 
-def test_a_file_that_can_not_be_read_gets_a_sentence(pad, photo):
-    """As a folder that is dropped, or a photo that was removed."""
-    pad.evaluate("() => { File.prototype.arrayBuffer = () => Promise.reject(new Error('not readable')); }")
-    send(pad, photo)
-    assert pad.inner_text("#message").startswith("This file can't be read, or is a folder")
-
-
 def test_the_photo_is_compared_with_the_dog_as_it_is(pad, photo):
     assert pad.locator("#compare").is_hidden()
     send(pad, photo)

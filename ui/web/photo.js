@@ -31,7 +31,8 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
   const byHand = box || landmarks; // then no head is looked for
   const send = async () => {
     const wish = state.wish; // fetchDog has just counted this one
-    const kept = await inMemory(/** @type {File} */ (file)); // read once: it may be changed or removed meanwhile
+    // Read once: it may be changed or removed meanwhile.
+    const kept = file && file === state.sight?.file ? file : await inMemory(/** @type {File} */ (file));
     const answer = await reconstruct(kept, { turns, box, landmarks, whole });
     if (!answer.photo) return answer;
     const known = { ...answer, file: kept, caption, heads: byHand ? heads ?? [] : answer.heads };

@@ -42,9 +42,9 @@ audit: .venv/test
 	if [ ! -s .venv/audit.json ]; then echo "NOT AUDITED: the list of known vulnerabilities did not answer"; \
 	elif [ $$status != 0 ]; then cat .venv/audit.json; exit $$status; fi
 
-# The long runs of what make test does briefly: 500 examples of each kind of picture.
+# The long runs of what make test does briefly: 500 examples of each kind of picture, and 500 frames of noise.
 fuzz: .venv/test
-	FUZZ=500 $(BIN)/python -m pytest tests/test_hostile.py tests/test_kinds.py
+	FUZZ=500 $(BIN)/python -m pytest tests/test_hostile.py tests/test_kinds.py tests/test_channel.py
 
 train: .venv/train
 	$(BIN)/python -m training.train --preset $(PRESET) --data $(DATA) --out $(OUT) --minutes $(MINUTES)

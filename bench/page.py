@@ -7,11 +7,13 @@ Gradio parts (bench/stock.py: gr.Slider -> gr.Image) with the same model.
 import argparse
 import gzip
 import json
+import math
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import httpx
@@ -29,84 +31,150 @@ from .support.visitors import alike, pad_protocol
 
 ROUND_TRIP = 0.150  # seconds, of a slow network
 
-# What the harness knows in the page: each new picture, and the input event whose numbers it shows.
+# What the harness knows in the page: the last pointer event, and of each new picture, what became of it when.
 HARNESS = """
-window.bench = { pictures: [], made: new Map(), lastInput: 0 };
+window.bench = { pictures: [], made: new Map(), sent: new Map(), input: 0, answer: null };
+for (const kind of ["pointerdown", "pointermove"])
+  addEventListener(kind, (event) => { if (event.buttons) bench.input = event.timeStamp; }, true);
+const note = (number) => bench.sent.set(number, { input: bench.input, sent: performance.now() });
+const came = (number, { took, decoding, encoding }) => ({
+  ...bench.sent.get(number), came: performance.now(), took, decoding, encoding,
+});
+
 const plainFetch = window.fetch;
 window.fetch = async (...all) => {
-  const asked = bench.lastInput, answer = await plainFetch(...all);
-  if (String(all[0]).includes("component_server"))
-    answer.clone().json().then((body) => body?.picture && bench.made.set(body.picture, asked), () => {});
+  const isCall = String(all[0]).includes("component_server") && typeof all[1]?.body === "string";
+  const body = isCall ? JSON.parse(all[1].body) : {};
+  const number = body.fn_name === "move" ? body.data.number : undefined;
+  if (number) note(number);
+  const answer = await plainFetch(...all);
+  const keep = (told) => told?.picture && bench.made.set(told.picture, came(number, told));
+  if (number) answer.clone().json().then(keep, () => {});
   return answer;
 };
+const Plain = window.WebSocket;
+window.WebSocket = BENCH_CHANNEL && class extends Plain {
+  constructor(...all) {
+    super(...all);
+    this.addEventListener("message", ({ data }) => {
+      const head = new DataView(data), text = new Uint8Array(data, 8, head.getUint32(4, true));
+      bench.answer = came(head.getUint32(0, true), JSON.parse(new TextDecoder().decode(text)));
+    });
+  }
+  send(data) {
+    note(new DataView(data).getUint32(0, true));
+    super.send(data);
+  }
+};
+const plainAddress = URL.createObjectURL;
+URL.createObjectURL = (file) => {
+  const address = plainAddress.call(URL, file);
+  if (bench.answer) bench.made.set(address, bench.answer);
+  return address;
+};
+
 // A frame after the next one begins, the picture has been painted.
 const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
-bench.start = (image, input) => {
-  const watch = () => new MutationObserver(async () => {
-    const node = document.querySelector(image);
-    if (!node || node.src === bench.seen) return;
-    const src = bench.seen = node.src;
+bench.start = (selector) => {
+  let seen = document.querySelector(selector).src;
+  new MutationObserver(async () => {
+    const node = document.querySelector(selector);
+    if (!node || node.src === seen) return;
+    const src = seen = node.src, asked = bench.made.get(src) ?? { input: bench.input };
     await node.decode().catch(() => {});
     await painted();
-    const late = bench.made.get(src) < bench.lastInput; // the picture of an earlier move
-    if (bench.next && !late) { bench.next(); bench.next = null; }
-    bench.pictures.push({ at: performance.now(), age: performance.now() - bench.made.get(src) });
+    const at = performance.now();
+    bench.pictures.push({ ...asked, at, age: at - asked.input, moving: bench.made.has(src) });
+    if (bench.next && asked.input >= bench.after) bench.next(at - asked.input);
   }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
-  bench.seen = document.querySelector(image)?.src;
-  bench.input = document.querySelector(input);
-  watch();
 };
-bench.move = (value) => {
-  const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set;
-  set.call(bench.input, value);
-  bench.lastInput = performance.now();
-  bench.input.dispatchEvent(new Event("input", { bubbles: true }));
+// The time from the next pointer event to its painted picture.
+bench.expect = () => {
+  bench.after = performance.now();
+  const late = new Promise((done) => setTimeout(() => done(10000), 10000));
+  bench.told = Promise.race([late, new Promise((done) => { bench.next = done; })]);
 };
-bench.one = async (value) => {
-  const began = performance.now(), next = new Promise((done) => { bench.next = done; });
-  bench.move(value);
-  await Promise.race([next, new Promise((done) => setTimeout(done, 10000))]);
-  return performance.now() - began;
-};
-bench.drag = (seconds) => new Promise((done) => {
-  const began = performance.now();
-  bench.pictures = [];
-  const step = (now) => {
-    const t = (now - began) / 1000;
-    if (t >= seconds) return done(bench.pictures.filter((p) => p.at <= began + 1000 * seconds));
-    bench.move((3 * Math.sin(2 * Math.PI * t / 2.5)).toFixed(2));
-    requestAnimationFrame(step);
-  };
-  requestAnimationFrame(step);
-});
 """
 PAD = ("#dog img", "#latents input[type=range]")
 STOCK = ("#picture img", "#direction input[type=range]")
 
 
-def measure(browser, url: str, parts: tuple[str, str], moves: int, seconds: float) -> dict:
-    """From an input event to the painted picture, one by one; then pictures while dragging."""
+def measure(browser, url: str, parts: tuple[str, str], moves: int, seconds: float, channel: bool = True) -> dict:
+    """From a pointer event to the painted picture, one by one; then pictures while dragging.
+
+    channel: False hides the browser's WebSocket, so that the page posts its moves.
+    """
+    page = opened(browser, url, parts, channel)
+    page.wait_for_timeout(1500)  # what a page does after it has loaded
+    place = Slider(page, parts[1])
+    rng, times = random.Random(0), []
+    for _ in range(moves + 10):
+        page.evaluate("bench.expect()")
+        place.move(rng.random())
+        times.append(page.evaluate("bench.told"))
+    page.evaluate("bench.pictures = []")
+    place.drag(seconds)
+    drawn = page.evaluate("bench.pictures")
+    place.let_go()
+    result = {
+        "median_ms": statistics.median(times[10:]),
+        "p95_ms": statistics.quantiles(times[10:], n=20)[-1],
+        "pictures_per_second": len(drawn) / seconds,
+        "median_age_ms": statistics.median(p["age"] for p in drawn) if drawn else None,
+    }
+    if parts is PAD:
+        result["stages_ms"] = stages([p for p in drawn if p["moving"] and p.get("took")])
+        result["last_one_right"] = last_one_right(page, url)
+        result["pixels"] = page.evaluate("document.querySelector('#dog img').naturalWidth")
+    page.close()
+    return result
+
+
+def opened(browser, url: str, parts: tuple[str, str], channel: bool = True):
+    """The page, with the harness in it."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.add_init_script(HARNESS)
+    page.add_init_script(HARNESS.replace("BENCH_CHANNEL", json.dumps(channel)))
     page.goto(url)
     for part in parts:
         page.wait_for_selector(part, timeout=60_000)
-    page.wait_for_timeout(1500)  # what a page does after it has loaded
-    page.evaluate("parts => bench.start(...parts)", list(parts))
-    values = [round(3 * random.Random(i).uniform(-1, 1), 2) for i in range(moves + 10)]
-    times = [page.evaluate("value => bench.one(value)", value) for value in values][10:]
-    drawn = page.evaluate("seconds => bench.drag(seconds)", seconds)
-    ages = [p["age"] for p in drawn if p["age"] is not None and p["age"] == p["age"]]
-    result = {
-        "median_ms": statistics.median(times),
-        "p95_ms": statistics.quantiles(times, n=20)[-1],
-        "pictures_per_second": len(drawn) / seconds,
-        "median_age_ms": statistics.median(ages) if ages else None,
+    page.evaluate("picture => bench.start(picture)", parts[0])
+    return page
+
+
+class Slider:
+    """A slider under the pointer of a mouse whose button is held."""
+
+    def __init__(self, page, selector: str):
+        self.page, track = page, page.locator(selector).first.bounding_box()
+        self.left, self.width, self.y = track["x"] + 10, track["width"] - 20, track["y"] + track["height"] / 2
+        page.mouse.move(self.left + self.width / 2, self.y)
+        page.mouse.down()
+
+    def move(self, share: float) -> None:
+        self.page.mouse.move(self.left + share * self.width, self.y)
+
+    def drag(self, seconds: float) -> None:
+        """To and fro in 2.5 s, 60 events a second."""
+        began = time.perf_counter()
+        while (passed := time.perf_counter() - began) < seconds:
+            self.move(0.5 + 0.5 * math.sin(2 * math.pi * passed / 2.5))
+            time.sleep(max(0, 1 / 60 - (time.perf_counter() - began - passed)))
+
+    def let_go(self) -> None:
+        self.page.mouse.up()
+
+
+def stages(drawn: list[dict]) -> dict[str, float]:
+    """Where the time of moving pictures went, median milliseconds of each stage."""
+    parts = {
+        "until it is sent": [p["sent"] - p["input"] for p in drawn],
+        "network": [p["came"] - p["sent"] - p["took"] for p in drawn],
+        "queue": [p["took"] - p["decoding"] - p["encoding"] for p in drawn],
+        "decode": [p["decoding"] for p in drawn],
+        "encode": [p["encoding"] for p in drawn],
+        "wait for the frame": [p["at"] - p["came"] for p in drawn],
     }
-    if parts is PAD:
-        result["last_one_right"] = last_one_right(page, url)
-    page.close()
-    return result
+    return {name: statistics.median(times) for name, times in parts.items() if times}
 
 
 def last_one_right(page, url: str) -> bool:
@@ -125,14 +193,13 @@ def crowd(browser, url: str, process: subprocess.Popen, seconds: float) -> dict:
     """20 visitors over HTTP and one in a real browser, all dragging at once."""
     memory = psutil.Process(process.pid)
     before = memory.memory_info().rss / 1e6
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.add_init_script(HARNESS)
-    page.goto(url)
-    page.wait_for_selector(PAD[1], timeout=60_000)
-    page.evaluate("parts => bench.start(...parts)", list(PAD))
+    page = opened(browser, url, PAD)
+    place = Slider(page, PAD[1])
     command = [sys.executable, "-m", "bench.support.visitors", url, str(seconds)]
     visitors = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    drawn = page.evaluate("seconds => bench.drag(seconds)", seconds)
+    place.drag(seconds)
+    drawn = page.evaluate("bench.pictures")
+    place.let_go()
     during = memory.memory_info().rss / 1e6
     page.wait_for_function("document.querySelector('#dog img').src.startsWith('data:image/png')", timeout=60_000)
     out, _ = visitors.communicate(timeout=120 + 3 * seconds)
@@ -186,21 +253,30 @@ def bench_page(moves: int, drag_seconds: float, crowd_seconds: float) -> dict:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
         with serving([sys.executable, "app.py"], ports[0], folder) as app:
             url = f"{here}:{ports[0]}"
-            result = {"load": first_load(browser, url), "pad": measure(browser, url, PAD, moves, drag_seconds)}
+            result = {"load": first_load(browser, url)}
             with SlowNetwork(ports[0], ROUND_TRIP / 2) as slow:
-                result["slow"] = measure(browser, f"{here}:{slow.port}", PAD, max(5, moves // 10), drag_seconds)
+                for name, channel in (("channel", True), ("post", False)):
+                    result[name] = measure(browser, url, PAD, moves, drag_seconds, channel)
+                    far = f"{here}:{slow.port}"
+                    result[f"slow {name}"] = measure(browser, far, PAD, max(5, moves // 10), drag_seconds, channel)
             result["crowd"] = crowd(browser, url, app, crowd_seconds)
         with serving([sys.executable, "-m", "bench.stock", str(ports[1])], ports[1], folder):
             result["stock"] = measure(browser, f"{here}:{ports[1]}", STOCK, moves, drag_seconds)
         browser.close()
-    result["ratio"] = result["stock"]["median_ms"] / result["pad"]["median_ms"]
+    result["ratio"] = result["stock"]["median_ms"] / result["channel"]["median_ms"]
     return result
 
 
 def page_table(result: dict) -> str:
     """The same as Markdown."""
-    columns = ["page", "input to painted picture, median (p95) ms", "pictures a second, dragging", "age ms"]
-    names = {"pad": "DogVAE", "slow": "DogVAE, 150 ms round trip added", "stock": "gr.Slider -> gr.Image, same model"}
+    columns = ["page", "pointer event to painted picture, median (p95) ms", "pictures a second, dragging", "age ms"]
+    names = {
+        "channel": "DogVAE",
+        "post": "DogVAE, moves posted",
+        "slow channel": "DogVAE, 150 ms round trip added",
+        "slow post": "DogVAE, 150 ms round trip added, moves posted",
+        "stock": "gr.Slider -> gr.Image, same model",
+    }
     yes = {True: "yes", False: "NO", None: ""}
     rows = []
     for key, name in names.items():
@@ -209,6 +285,9 @@ def page_table(result: dict) -> str:
         time = f"{r['median_ms']:.0f} ({r['p95_ms']:.0f})"
         rows.append([name, time, f"{r['pictures_per_second']:.1f}", age, yes[r.get("last_one_right")]])
     lines = table([*columns, "last one right"], rows)
+    ours = [key for key in names if "stages_ms" in result[key]]
+    spent = [[names[key], *(f"{ms:.1f}" for ms in result[key]["stages_ms"].values())] for key in ours]
+    lines += ["", *table([f"ms, {result['channel']['pixels']} pixels", *result["channel"]["stages_ms"]], spent)]
     load, many = result["load"], result["crowd"]
     lines += [
         "",

@@ -137,7 +137,7 @@ def test_a_random_dog_and_the_same_by_its_numbers(pad):
     assert picture(dog["picture"]).format == "PNG" and len(dog["c"]) == 256
     assert answered(pad.load(dog["latent"]))["c"] == pytest.approx(dog["c"], abs=0.01)
     moving = answered(pad.move({"values": dog["c"]}))
-    assert set(moving) == {"picture", "took"} and picture(moving["picture"]).format == "JPEG"
+    assert set(moving) == {"picture", "took", "decoding", "encoding"} and picture(moving["picture"]).format == "JPEG"
     still = answered(pad.move({"values": dog["latent"]["z"], "space": "raw", "still": True}))
     assert still["latent"] == dog["latent"]
     locked = answered(pad.draw({"seed": 7, "temperature": 1, "keep": [[5, 2.5], [0, -1]]}))
@@ -148,7 +148,7 @@ def test_a_random_dog_and_the_same_by_its_numbers(pad):
 def test_of_a_batch_only_the_wrong_moves_fail(pad):
     moves = [{"values": DOG}, {"values": DOG[1:]}, {"values": [0.5, 2], "space": "map"}, {"values": DOG, "still": True}]
     answers = pad.draw_moves([read(Move, move, **OURS) for move in moves])
-    moving = {"picture", "type"}
+    moving = {"picture", "type", "decoding", "encoding"}
     assert [set(answer) for answer in answers] == [moving, {"error"}, {"error"}, moving | {"latent", "c"}]
     assert answers[0]["type"] == "image/jpeg" and answers[3]["type"] == "image/png"
     assert "256 numbers; this is 255" in answers[1]["error"]

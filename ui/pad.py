@@ -6,6 +6,7 @@ all of them.
 Anyone can call what the page calls, so every value is checked (`protocol`).
 """
 
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -40,7 +41,7 @@ from .protocol import (
 )
 from .scripts import WEB, on_load
 from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
-from .worker import Moves, Worker, data_url, sentence
+from .worker import Moves, Worker, data_url, milliseconds_since, sentence
 
 STYLES = ("pad", "photo", "explore")
 FIRST_SEED = 23  # looked at: what every visitor sees first should be one of the good ones
@@ -106,18 +107,19 @@ class Pad:
 
         A picture is a JPEG; of a dog that rests a PNG, and its numbers are there, too.
         """
-        zs = [self.moved_to(move) for move in moves]
+        began, zs = time.perf_counter(), [self.moved_to(move) for move in moves]
         pictures = self.draw_sizes([(z, move.half) for z, move in zip(zs, moves) if isinstance(z, Tensor)])
-        answers: list[dict] = []
-        for z, move in zip(zs, moves):
-            if isinstance(z, Problem):
-                answers.append(z.to_json())
-            elif move.still:
-                still = Moved(picture=png(next(pictures)), type="image/png", **dict(self.numbers(z)))
-                answers.append(still.to_python())
-            else:
-                answers.append(Moved(picture=jpeg(next(pictures)), type="image/jpeg").to_python())
-        return answers
+        decoding = milliseconds_since(began)
+        moved = (
+            z if isinstance(z, Problem) else self.to_moved(z, next(pictures), move.still, decoding)
+            for z, move in zip(zs, moves)
+        )
+        return [answer.model_dump(exclude_none=True) for answer in moved]
+
+    def to_moved(self, z: Tensor, picture: Image.Image, still: bool, decoding: float) -> Moved:
+        began, numbers = time.perf_counter(), dict(self.numbers(z)) if still else {}
+        file, kind = (png(picture), "image/png") if still else (jpeg(picture), "image/jpeg")
+        return Moved(picture=file, type=kind, decoding=decoding, encoding=milliseconds_since(began), **numbers)
 
     def draw_sizes(self, wanted: list[tuple[Tensor, bool]]) -> Iterator[Image.Image]:
         """Pictures of latents [D], each whole or, where the model can, of half the size."""

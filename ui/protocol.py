@@ -234,20 +234,19 @@ class Dog(Numbers):
 
 
 class Moved(Answer):
-    """type: of the picture, a file. took: milliseconds that the move was at the server. latent and c: of a dog that
-    rests."""
+    """type: of the picture, a file. latent and c: of a dog that rests. took: milliseconds that the move was at the
+    server; of these, what decoding the batch that it was in took, and encoding its picture."""
 
     picture: bytes
     type: Literal["image/jpeg", "image/png"]
     latent: Latent | None = None
     c: list[float] | None = None
-    took: int | None = None
-
-    def to_python(self) -> dict:
-        return self.model_dump(exclude_none=True)
+    took: float | None = None
+    decoding: float
+    encoding: float
 
     def to_json(self) -> dict:
-        values = self.to_python()
+        values = self.model_dump(exclude_none=True)
         return values | {"picture": f"data:{values.pop('type')};base64,{base64.b64encode(self.picture).decode()}"}
 
 

@@ -99,14 +99,18 @@ class Moves:
             return
         try:
             answers = self.draw([move for _, move, _, _ in batch])
-            now = time.perf_counter()
             for (_, _, future, since), answer in zip(batch, answers):
-                took = {} if "error" in answer else {"took": round(1e3 * (now - since))}  # ms; the rest is network
+                took = {} if "error" in answer else {"took": milliseconds_since(since)}  # the rest is network
                 future.set_result(answer | took)
         except Exception as error:
             for _, _, future, _ in batch:
                 if not future.done():
                     future.set_exception(error)
+
+
+def milliseconds_since(began: float) -> float:
+    """began: what time.perf_counter() said."""
+    return round(1e3 * (time.perf_counter() - began), 1)
 
 
 async def unless_gone(future: Future, request: gr.Request | None):

@@ -1,5 +1,6 @@
 """Each ability of the pad, in a real browser: at both widths, light and dark. The tests of a kind share a page."""
 
+import gzip
 import re
 
 import av
@@ -319,7 +320,8 @@ def test_a_link_brings_the_very_dog_to_another_computer(pad, browser, server):
 
 
 def test_the_page_is_small(server):
-    """What a visitor downloads of ours: the document, with the pad, the lesson and the first dog in it, and scripts."""
+    """What a visitor downloads: our own scripts and styles, and the document, which has Gradio's settings, the pad, the
+    lesson and the first dog in it."""
 
     def compressed(path: str) -> int:
         with httpx.stream("GET", f"{server.url}/{path}", headers={"Accept-Encoding": "gzip"}) as answer:
@@ -327,7 +329,9 @@ def test_the_page_is_small(server):
             return sum(len(chunk) for chunk in answer.iter_raw())
 
     scripts = set(re.findall(r"web/\w+/\w+\.js", httpx.get(server.url).text))
-    assert len(scripts) > 10 and sum(map(compressed, ["", *scripts])) < 60_000
+    styles = b"".join(path.read_bytes() for path in sorted((ROOT / "ui" / "web").glob("*.css")))
+    assert len(scripts) > 10 and sum(map(compressed, scripts)) + len(gzip.compress(styles)) < 60_000
+    assert compressed("") < 40_000
 
 
 def test_axe_finds_nothing(pad):

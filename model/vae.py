@@ -44,6 +44,8 @@ class Config:
             raise ValueError(f"The frame {self.frame!r} is unknown; use 'eyes' or 'box'.")
         if self.network == "classic" and self.image_size != 127:
             raise ValueError("The classic network works on pictures of 127 pixels only.")
+        if self.network == "residual" and self.image_size % 32:
+            raise ValueError("The residual network needs an image_size that is a multiple of 32.")
         widths = (self.encoder_width, *self.decoder_widths)
         sizes = (self.image_size, self.encoder_size, self.latent_dim, *widths)
         if not all(type(n) is int and 0 < n <= 1024 for n in sizes):
@@ -57,9 +59,9 @@ class Config:
 
     def _check_residual(self, widths: tuple[int, ...]) -> None:
         levels = len(self.decoder_widths)
-        if not 5 <= levels <= 8 or len(self.decoder_blocks) != levels or any(width % 8 for width in widths):
+        if levels < 5 or len(self.decoder_blocks) != levels or any(width % 8 for width in widths):
             raise ValueError(
-                "The residual network has 5 to 8 decoder_widths, multiples of 8, and as many decoder_blocks."
+                "The residual network has at least 5 decoder_widths, multiples of 8, and as many decoder_blocks."
             )
         if self.encoder_size % 32 or self.image_size % 2**levels:
             raise ValueError(

@@ -207,6 +207,7 @@ def test_undo_brings_back_the_photo_before_one_without_a_dog(desktop, photos):
     assert desktop.locator("#reconstruction").is_hidden()
     after(desktop, lambda: desktop.click("#anyway"))
     desktop.click("#undo")
+    desktop.evaluate("document.querySelector('#change-crop').open = true")
     assert desktop.locator("#reconstruction").is_visible() and desktop.locator("#box").is_visible()
     assert desktop.get_attribute("[data-part=crop]", "src") == crop
 

@@ -63,14 +63,16 @@ def draw(vae: DogVAE, z: Tensor) -> Tensor:
 def evaluate(vae: DogVAE, own: Pictures, reference: Reference, count: int, grids: Path | None = None) -> dict:
     """All that is measured of one model; own: the validation pictures at the model's own size.
 
-    Sharpness is measured at that size, against the photos that have hair of their own there (`Pictures.sharp`).
+    Sharpness is measured at that size, against the photos that have hair of their own there (`Pictures.sharp`); where
+    there are none, against all.
     """
     mu, logvar = encode(vae, own)
     rebuilt = draw(vae, mu)
-    hair = laplacian_variance(own.pixels[own.sharp]).median().item()
+    sharp = own.sharp if own.sharp.any() else torch.ones(len(own), dtype=torch.bool)
+    hair = laplacian_variance(own.pixels[sharp]).median().item()
     headline = HEADLINE.get(vae.config.preset, "fitted")
     measured = reference.of_reconstructions(comparable(rebuilt))
-    measured["sharpness"] = laplacian_variance(rebuilt[own.sharp]).median().item() / hair
+    measured["sharpness"] = laplacian_variance(rebuilt[sharp]).median().item() / hair
     result: dict = {
         "preset": vae.config.preset,
         "image_size": vae.config.image_size,

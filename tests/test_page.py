@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.support.serving import DESKTOP, PHONE, PIXELS, ROOT, serve, visit
+from ui.photo import ASIDE
 
 REST = "document.querySelector('#dog img').src.startsWith('data:image/png')"
 
@@ -308,7 +309,8 @@ def test_odd_photos_work(desktop, tmp_path):
         file_of(tmp_path, "moving.gif", gif[0], save_all=True, append_images=gif[1:]),
     ):
         upload(desktop, path)
-        assert message(desktop) == "The sliders now edit this dog.", path.name
+        # Of dogs drawn in few colours, the eyes may be unsure.
+        assert message(desktop) in ("The sliders now edit this dog.", ASIDE), path.name
     upload(desktop, tmp_path / "truncated.jpg")
     assert message(desktop)
 

@@ -92,7 +92,7 @@ def training(preset: str, seconds: float, peak: float) -> dict:
         for i in range(8):
             noise = torch.randint(0, 256, (side, side, 3), dtype=torch.uint8)
             Image.fromarray(noise.numpy()).save(f"{folder}/{i}.png")
-        run = Trainer(TrainConfig(data=folder, out=folder, preset=preset, images=10_000_000))
+        run = Trainer(TrainConfig(data=folder, out=f"{folder}/run", preset=preset, images=10_000_000))
     run.step()
     with FlopCounterMode(display=False) as counter:
         run.step()

@@ -123,7 +123,7 @@ def test_anchors_on_real_photos(heads, tmp_path):
     kid = {name: anchor["samples"]["kid_x1e3"] for name, anchor in anchors.items()}
     assert kid["real"] < 0.3 * kid["blurred"] < 0.3 * kid["mean"]
     assert anchors["real"]["samples"]["dog_rate"] > 0.8
-    assert anchors["mean"]["samples"]["dog_rate"] < 0.5
+    assert anchors["mean"]["samples"]["sharpness"] < 0.2  # of heads framed by the eyes it is a dog, if a blurred one
     assert anchors["blurred"]["samples"]["sharpness"] < 0.1 < 0.6 < anchors["real"]["samples"]["sharpness"] < 1.6
     perceptual = {name: anchors[name]["reconstructions"]["perceptual"] for name in ("blurred", "mean")}
     assert 0 < perceptual["blurred"] < perceptual["mean"]
@@ -144,7 +144,7 @@ def test_the_whole_command(data, tmp_path, capsys):
     for model, folder, config in zip(result["models"], folders, TINY_PRESETS.values(), strict=True):
         assert (model["folder"], model["preset"]) == (str(folder), config.preset)
         assert model["sha256"] == sha256(folder / "model.safetensors")
-        assert set(model["reconstructions"]) == kid | {"perceptual", "psnr", "ssim"}
+        assert set(model["reconstructions"]) == kid | {"perceptual", "psnr", "ssim", "recall"}
         assert {p: set(t) for p, t in model["samples"].items()} == dict.fromkeys(("fitted", "normal"), {"1.0", "0.7"})
         for by_temperature in model["samples"].values():
             for measured in by_temperature.values():

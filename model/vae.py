@@ -16,7 +16,7 @@ from .nearer import STEPS, nearer_steps
 from .residual import ResidualDecoder, TrunkEncoder
 
 FORMAT = 1  # of config.json; a newer one is refused with a sentence
-VERSION = "0.1.0"  # of this code (CHANGELOG.md)
+VERSION = "0.2.0"  # of this code (CHANGELOG.md)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The page's own scripts: their calculations, types and rules with node; how they are loaded, in a real browser."""
 
 import graphlib
+import gzip
 import re
 import shutil
 import subprocess
@@ -135,3 +136,18 @@ def test_under_a_sub_path_in_a_frame_of_another_site(browser, tmp_path, monkeypa
         page.close()
     server.process.terminate()
     server.process.wait(30)
+
+
+def test_the_page_is_small(server):
+    """What a visitor downloads: our own scripts and styles, and the document, which has Gradio's settings, the pad, the
+    lesson and the first dog in it."""
+
+    def compressed(path: str) -> int:
+        with httpx.stream("GET", f"{server.url}/{path}", headers={"Accept-Encoding": "gzip"}) as answer:
+            assert answer.headers["content-encoding"] == "gzip"
+            return sum(len(chunk) for chunk in answer.iter_raw())
+
+    scripts = set(re.findall(r"web/\w+/\w+\.js", httpx.get(server.url).text))
+    styles = b"".join(path.read_bytes() for path in sorted((ROOT / "ui" / "web").glob("*.css")))
+    assert len(scripts) > 10 and sum(map(compressed, scripts)) + len(gzip.compress(styles)) < 60_000
+    assert compressed("") < 40_000

@@ -79,6 +79,7 @@ def same_picture(a: Image.Image, b: Image.Image) -> bool:
 
 
 def middle(page, selector: str) -> tuple[float, float]:
+    page.locator(selector).scroll_into_view_if_needed()
     box = page.locator(selector).bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 

@@ -38,6 +38,7 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
     const known = { ...answer, file: kept, caption, heads: byHand ? heads ?? [] : answer.heads };
     if (answer.error && wish === state.wish) {
       update({ sight: known });
+      await image("#photo [data-part=photo]").decode().catch(() => {}); // how high it is, is not known before
       part("#photo").scrollIntoView({ block: "nearest" }); // the error asks for something to be done there
     }
     return known;

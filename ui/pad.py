@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import gradio as gr
 import torch
@@ -118,7 +119,8 @@ class Pad:
 
     def to_moved(self, z: Tensor, picture: Image.Image, still: bool, decoding: float) -> Moved:
         began, numbers = time.perf_counter(), dict(self.numbers(z)) if still else {}
-        file, kind = (png(picture), "image/png") if still else (jpeg(picture), "image/jpeg")
+        kind: Literal["image/png", "image/jpeg"] = "image/png" if still else "image/jpeg"
+        file = png(picture) if still else jpeg(picture)
         return Moved(picture=file, type=kind, decoding=decoding, encoding=milliseconds_since(began), **numbers)
 
     def draw_sizes(self, wanted: list[tuple[Tensor, bool]]) -> Iterator[Image.Image]:

@@ -51,10 +51,10 @@ def draw_dog(seed: int, size: int = 64) -> Image.Image:
     return picture
 
 
-def draw_folder(folder: Path, count: int, first: int = 0) -> Path:
+def draw_folder(folder: Path, count: int, first: int = 0, size: int = 64) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(first, first + count):
-        draw_dog(i).save(folder / f"dog{i:03d}.{'png' if i % 2 else 'jpg'}")
+        draw_dog(i, size).save(folder / f"dog{i:03d}.{'png' if i % 2 else 'jpg'}")
     return folder
 
 

@@ -28,7 +28,7 @@ types: .venv/test
 
 # By hand: what the oldest Python and torch that are promised make of the model and the page.
 test-oldest: $(OLDEST)/done browser
-	$(OLDEST)/bin/python -m pytest $(patsubst %,tests/test_%.py,model latent photos pretrained api page repository hub push)
+	$(OLDEST)/bin/python -m pytest $(patsubst %,tests/test_%.py,model latents photos pretrained api page repository hub push)
 
 $(OLDEST)/done: requirements.txt training/requirements.txt tests/requirements.txt
 	$(OLDEST_PYTHON) -m venv $(OLDEST)

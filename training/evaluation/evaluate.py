@@ -36,6 +36,7 @@ from .uncropped import of_photos
 SIZE = 128  # pixels a side, of every picture compared
 TEMPERATURES = (1.0, 0.7)
 HEADLINE = {"dogvae": "fitted", "classic": "normal", "autoencoder": "normal"}  # the prior its makers would draw from
+NEARER_BATCH = 8  # pictures that descend together
 ACROSS = 12  # pictures in a row of a grid that shows photos
 
 
@@ -60,8 +61,19 @@ def draw(vae: DogVAE, z: Tensor) -> Tensor:
     return torch.cat([to_pixels(vae.decode(batch)).cpu() for batch in batches])
 
 
-def evaluate(vae: DogVAE, own: Pictures, reference: Reference, count: int, grids: Path | None = None) -> dict:
+def bring_nearer(vae: DogVAE, own: Pictures, mu: Tensor, steps: int) -> Tensor:
+    """The latents [N, D] of the validation pictures after so many steps of `vae.nearer`."""
+    starts = tqdm(range(0, len(own), NEARER_BATCH), "descending", unit=" batches", leave=False)
+    parts = (slice(start, start + NEARER_BATCH) for start in starts)
+    return torch.cat([vae.nearer(own.floats(part), mu[part], steps).cpu() for part in parts])
+
+
+def evaluate(
+    vae: DogVAE, own: Pictures, reference: Reference, count: int, grids: Path | None = None, nearer: int = 0
+) -> dict:
     """All that is measured of one model; own: the validation pictures at the model's own size.
+
+    nearer: reconstructions are measured after so many steps of descent, too.
 
     Sharpness is measured at that size, against the photos that have hair of their own there (`Pictures.sharp`); where
     there are none, against all.
@@ -84,6 +96,10 @@ def evaluate(vae: DogVAE, own: Pictures, reference: Reference, count: int, grids
         "kl_nats": None if logvar is None else kl_divergence(mu, logvar).sum(1).mean().item(),
         "samples": {},
     }
+    if nearer:
+        closer = draw(vae, bring_nearer(vae, own, mu, nearer))
+        result["nearer"] = {"steps": nearer} | reference.of_reconstructions(comparable(closer))
+        result["nearer"]["sharpness"] = laplacian_variance(closer[sharp]).median().item() / hair
     for prior in ("fitted", "normal"):
         for temperature in TEMPERATURES:
             full = draw(vae, vae.latents.sample(count, temperature, seed=0, prior=prior))
@@ -154,7 +170,10 @@ def reconstructions_table(models: list[dict], anchors: dict) -> list[str]:
     about |= {"images": "images:,d", "minutes": "minutes:.0f"}
     none = [""] * len(about)
     rows = [[f"*{n} picture*", *cells(anchors[n]["reconstructions"], columns), *none] for n in ("blurred", "mean")]
-    rows += [[m["folder"], *cells(m["reconstructions"], columns), *cells(m, about)] for m in models]
+    for m in models:
+        rows.append([m["folder"], *cells(m["reconstructions"], columns), *cells(m, about)])
+        if "nearer" in m:
+            rows.append([f"nearer by {m['nearer']['steps']} steps", *cells(m["nearer"], columns), *none])
     return table(["", *columns, *about], rows)
 
 
@@ -239,7 +258,9 @@ def measure_all(args: argparse.Namespace) -> dict:
     for folder, vae, digest in tqdm(models, "models", unit=" models"):
         facts = {"folder": str(folder), "weights_id": vae.weights_id, "sha256": digest, "dtype": str(vae.dtype)}
         facts |= training_facts(folder, digest)
-        result = facts | evaluate(vae, own[vae.config.image_size], reference, args.samples, args.grids)
+        result = facts | evaluate(
+            vae, own[vae.config.image_size], reference, args.samples, args.grids, args.nearer
+        )
         if finder:
             result["uncropped"] = of_photos(vae, reference.judge, finder, dogs)
         results.append(result)
@@ -256,12 +277,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", required=True, type=Path, metavar="FILE", help="where all numbers go")
     parser.add_argument("--samples", type=int, default=2000, help="random dogs of each kind (default 2000)")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="photos.csv and photos/: measure the finder's worth")
+    steps = "measure reconstructions after so many steps of descent, too (default: 0, not at all)"
+    parser.add_argument("--nearer", type=int, default=0, metavar="STEPS", help=steps)
     parser.add_argument("--grids", type=Path, metavar="DIR", help="write grids that show photos of --data")
     parser.add_argument("--write-metrics", action="store_true", help="metrics.json and samples into each DIR too")
     args = parser.parse_args(argv)
     args.argv = argv
-    if args.samples < 4:
-        parser.error("--samples is at least 4.")
+    if args.samples < 4 or args.nearer < 0:
+        parser.error("--samples is at least 4, --nearer at least 0.")
     if args.grids and "weights" in args.grids.resolve().parts:
         parser.error("--grids shows photos that may not be given away, so it can't lie inside weights/; use runs/.")
     return args

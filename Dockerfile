@@ -19,5 +19,5 @@ COPY --chown=dog weights weights
 USER dog
 ENV GRADIO_SERVER_NAME=0.0.0.0 GRADIO_ANALYTICS_ENABLED=False
 EXPOSE 7860
-HEALTHCHECK --start-period=60s CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860', timeout=5)"
+HEALTHCHECK --start-period=60s CMD python -c "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:' + (os.environ.get('PORT') or '7860'), timeout=5)"
 CMD ["python", "app.py"]

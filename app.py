@@ -1,7 +1,8 @@
 """DogVAE's page: `make app`, or as a Hugging Face Space.
 
 Environment: WEIGHTS, a folder or user/name[@revision] (default: the embedded weights); PORT or
-GRADIO_SERVER_PORT (default 7860); of the Hub's client: HF_TOKEN, HF_HOME, HF_ENDPOINT.
+GRADIO_SERVER_PORT (default 7860); GRADIO_ROOT_PATH, where a proxy serves the page under a sub-path; of the Hub's
+client: HF_TOKEN, HF_HOME, HF_ENDPOINT.
 """
 
 import importlib.util
@@ -99,7 +100,7 @@ def build_page(worker: Worker) -> Page:
                 build_lesson(studios, worker, examples[0])
         running = f"Running on {studio.vae.source}: `{studio.vae.weights_id}`."
         gr.Markdown(f"{PRIVACY}\n\n{LIMITS}\n\n{running}", elem_id="footnotes")
-        build_api(studio, worker)
+        build_api(studio, worker, pad.descents)
     app.own_routes += [ROUTE, Channel(pad).route]
     app.queue(max_size=64)
     return app

@@ -20,9 +20,10 @@ from torchvision.transforms.v2 import functional as TF
 
 from .crop import Crop, Point
 from .photos import PhotoError
+from .pixels import from_pixels
 from .pretrained import WeightsError
 from .residual import ResidualBlock
-from .trunk import EfficientNetLite
+from .trunk import LITE0_CHANNELS, EfficientNetLite
 
 SIZE = 128  # pixels a side of a view
 NEAREST, FARTHEST = 0.005, 0.5  # sides: disagreements below and above count as these
@@ -62,11 +63,11 @@ class LandmarkMaps(nn.Module):
 
     def __init__(self, width: int = 64):
         super().__init__()
-        self.fine = nn.Conv2d(40 * 4 + 112, width, 1)
-        self.coarse = nn.Conv2d(320, width, 1)
+        self.fine = nn.Conv2d(LITE0_CHANNELS[2] * 4 + LITE0_CHANNELS[3], width, 1)
+        self.coarse = nn.Conv2d(LITE0_CHANNELS[4], width, 1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         self.out = nn.Conv2d(width, 3 * 4, 1)
-        self.seen = nn.Linear(3 * width + 320, 1)
+        self.seen = nn.Linear(3 * width + LITE0_CHANNELS[4], 1)
 
     def forward(self, stride8: Tensor, stride16: Tensor, stride32: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         fine = self.fine(torch.cat([F.pixel_unshuffle(stride8, 2), stride16], dim=1))
@@ -139,7 +140,7 @@ class Landmarks:
     @torch.inference_mode()
     def look(self, views: list[Image.Image]) -> tuple[Tensor, Tensor]:
         """Views of SIZE pixels a side -> points [B, 3, 2] as shares of a view; logits [B] of their being seen."""
-        x = torch.stack([TF.pil_to_tensor(view) for view in views]).float() / 127.5 - 1
+        x = from_pixels(torch.stack([TF.pil_to_tensor(view) for view in views]))
         points, _, seen = self.maps(*self.trunk(x.to(self.dtype, memory_format=torch.channels_last))[2:])
         return points, seen
 

@@ -31,6 +31,9 @@ RECIPES = {
 }
 
 
+PRECISIONS = ("auto", "no", "bf16", "fp16")
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """One run: `Trainer(TrainConfig(data="heads", out="runs/mine", images=100_000)).train()`.
@@ -56,6 +59,13 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self):
+        if self.preset not in RECIPES:
+            raise ValueError(f"The preset is one of {', '.join(RECIPES)}, not {self.preset!r}.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"The precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}.")
+        for name in ("images", "tick", "batch", "accumulate", "seed"):
+            if type(getattr(self, name)) not in (int, type(None)):
+                raise ValueError(f"--{name} is a whole number.")
         if (self.images is None) == (self.minutes is None):
             raise ValueError("Say how long to train: either --images or --minutes.")
         length = self.minutes if self.images is None else self.images
@@ -72,8 +82,11 @@ class TrainConfig:
 
     def resumed(self, facts: dict) -> "TrainConfig":
         """This config where it goes on from a checkpoint: what decides about the samples to come is kept."""
+        before = facts.get("training", {})
         kept = {"seed": facts["seed"], "batch": self.batch or facts.get("batch")}
         kept["realism"] = facts.get("realism") if self.realism is None else self.realism
+        kept["init_from"] = self.init_from or before.get("init_from")
+        kept["aside"] = self.aside or (None if self.stream else before.get("aside"))
         return replace(self, **kept)
 
     def recipe(self) -> Recipe:

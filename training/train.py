@@ -17,7 +17,7 @@ from model import PRESETS
 from model.crop import FRAMES
 
 from .command import one_sentence
-from .config import TrainConfig
+from .config import PRECISIONS, TrainConfig
 from .processes import is_main
 from .trainer import Stopped, Trainer
 
@@ -43,7 +43,7 @@ def parse(argv: list[str] | None = None) -> TrainConfig:
     share = "of the images, the last ones, for the second phase (0 to 1; default: 0.75 for dogvae)"
     parser.add_argument("--realism", type=float, metavar="SHARE", help=share)
     parser.add_argument("--tick", type=int, help="images between checkpoints (default 10000)")
-    parser.add_argument("--precision", choices=["auto", "no", "bf16", "fp16"])
+    parser.add_argument("--precision", choices=PRECISIONS)
     parser.add_argument("--batch", type=int, help="images an update, over all processes (default: the preset's)")
     parser.add_argument("--accumulate", type=int, help="parts of a process's share, one after the other")
     parser.add_argument("--seed", type=int)

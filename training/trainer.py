@@ -23,7 +23,6 @@ from model.trunk import EfficientNetLite
 
 from .checkpoint import NAME, CheckpointError, load_checkpoint, read_facts, save_checkpoint
 from .config import TrainConfig
-from .critic import save_heads
 from .data.folder import Samples, load_pictures, load_splits
 from .data.stream import Stream, first_pictures
 from .features import load_lite0
@@ -134,7 +133,7 @@ class Trainer:
 
     def _start(self) -> DogVAE:
         init_from = self.config.init_from
-        if not init_from:
+        if not init_from or self.config.resume:  # a checkpoint holds all weights
             return DogVAE(self.model_config)
         vae = read(init_from)
         if vae.config != self.model_config:
@@ -144,7 +143,7 @@ class Trainer:
     def _trunk(self, vae: DogVAE) -> EfficientNetLite:
         """The frozen network that the loss compares with, in the precision it runs in; the encoder gets the same."""
         trunk = load_lite0()
-        if not self.config.init_from:
+        if not self.config.init_from or self.config.resume:
             assert isinstance(vae.encoder, TrunkEncoder)
             vae.encoder.trunk.load_state_dict(trunk.state_dict())
         dtype = torch.bfloat16 if self.accelerator.mixed_precision == "bf16" else torch.float32
@@ -157,7 +156,7 @@ class Trainer:
         load_checkpoint(self.out, *self._state())
         self.images, self.minutes = facts["images"], facts["minutes"]
         self.skipped_steps, self.total = facts["skipped_steps"], self.config.images or facts["total"]
-        self.phase.begin()
+        self.phase.begin(facts)
 
     def _trim_log(self) -> None:
         """Drops the lines of another run, and those that a killed one wrote after its last checkpoint."""
@@ -239,10 +238,8 @@ class Trainer:
     def step(self) -> dict[str, float] | None:
         """One update of the weights; its loss parts, or None if it was skipped as not finite, or far too large."""
         accelerator, config = self.accelerator, self.config
-        if self.phase.name == "likeness" and self.images >= self.first_phase < self.total:
-            accelerator.unwrap_model(self.vae).load_state_dict(self.ema.state_dict())
-            self.phase = PHASES["realism"](self, self.images)
-            self.phase.begin()
+        if self.phase.is_over():
+            self._next_phase()
 
         # Look at some dogs.
         buffers = [b.clone() for b in self.vae.buffers()]  # BatchNorm's averages, which a bad step would poison
@@ -280,6 +277,13 @@ class Trainer:
         names, values = list(sums), accelerator.reduce(torch.stack([v.float() for v in sums.values()]), "mean")
         return dict(zip(names, values.tolist())) | {"gradient": norm.item()}
 
+    def _next_phase(self) -> None:
+        """It goes on from the averaged weights."""
+        self.accelerator.unwrap_model(self.vae).load_state_dict(self.ema.state_dict())
+        names = list(PHASES)
+        self.phase = PHASES[names[names.index(self.phase.name) + 1]](self, self.images)
+        self.phase.begin()
+
     def _skip(self, buffers: list[Tensor]) -> None:
         """Leaves the weights as they were."""
         self.skipped_steps += 1
@@ -304,13 +308,13 @@ class Trainer:
             return
         facts: dict = {"stream": stream, "images": self.images, "minutes": self.minutes, "total": self.total}
         facts |= {"phase": self.phase.name, "phase_from": self.phase.began, "skipped_steps": self.skipped_steps}
+        facts |= self.phase.facts()
         facts |= {"batch": self.batch, "realism": self.recipe.realism_share, "seed": self.config.seed}
         facts |= {"config": self.model_config.to_json(), "training": self.config.to_json()}
         try:
             save_checkpoint(self.out, *self._state(), **facts)
             save(self.ema, self.out)
-            if critic := getattr(self.phase, "critic", None):
-                save_heads(critic, self.out)
+            self.phase.save()
         except OSError as error:
             raise TrainingError(f"The checkpoint could not be written ({error}); the former one is kept.") from None
 
@@ -333,7 +337,7 @@ class Trainer:
         """Fits the latents on all training pictures and leaves a folder that `load` takes."""
         print("Fitting the latents ...")
         vae = load(self.out, device=str(self.accelerator.device), latents=False)
-        vae.latents = fit_latents(vae, self.upright)
+        vae.latents = fit_latents(vae, self.upright, progress=True)
         vae.latents.save(self.out / "latents.safetensors")
         save_loss_curve(self.out / "log.jsonl", self.out / "loss.png")
         told = f"{self.images} images in {self.minutes:.1f} minutes, {self.skipped_steps} steps skipped"

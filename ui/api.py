@@ -52,9 +52,10 @@ class Api:
     or Busy.
     """
 
-    def __init__(self, studio: Studio, worker: Worker, uploads: set[str]):
+    def __init__(self, studio: Studio, worker: Worker, uploads: set[str], descents: Descents | None = None):
+        """descents: those of the page, beside which a program's are."""
         self.studio, self.worker, self.uploads = studio, worker, uploads
-        self.descents = Descents(studio, worker)
+        self.descents = descents or Descents(studio, worker)
 
     async def sample(self, seed: float, temperature: float, n: float):
         """Draws n random dogs.
@@ -64,7 +65,7 @@ class Api:
             temperature: 0 (one ordinary dog) to 2; 1 is how real dogs vary.
             n: how many, 1 to 64.
         Returns:
-            The pictures (PNG, 128 x 128) and their latents.
+            The pictures (PNG) and their latents.
         """
         asked = read(Sample, {"seed": seed, "temperature": temperature, "n": n})
         z = await self.worker.run(self.studio.sample, asked.n, asked.temperature, asked.seed)
@@ -76,7 +77,7 @@ class Api:
         Args:
             latent: {"format": 1, "weights": ..., "z": [256 numbers]}, or the bare list of numbers.
         Returns:
-            The picture (PNG, 128 x 128).
+            The picture (PNG).
         """
         return await self.worker.run(lambda: self.studio.draw(self.parse(latent)[None])[0])
 
@@ -150,11 +151,11 @@ class Api:
             self.uploads.update(map(str, copies))
 
 
-def build_api(studio: Studio, worker: Worker) -> None:
+def build_api(studio: Studio, worker: Worker, descents: Descents) -> None:
     """Adds the endpoints to the Blocks around it; nothing of it is seen on the page."""
     page = gr.context.Context.root_block
     assert page is not None
-    api = Api(studio, worker, page.upload_file_set)
+    api = Api(studio, worker, page.upload_file_set, descents)
     with gr.Row(visible=False):
         numbers = [gr.Number() for _ in range(3)]
         latents = [latent_input() for _ in range(2)]

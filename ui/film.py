@@ -10,7 +10,7 @@ from PIL import Image
 from model.pixels import to_file
 
 FRAMES_A_SECOND = 20
-SCALE = 3  # of the MP4: players show 128 pixels as a stamp
+SIDE = 384  # pixels that an MP4 has at least: players show 128 as a stamp
 
 
 def there_and_back(frames: Sequence[Image.Image]) -> list[Image.Image]:
@@ -24,9 +24,9 @@ def gif(frames: Sequence[Image.Image]) -> bytes:
 
 
 def mp4(frames: Sequence[Image.Image]) -> bytes:
-    """H.264 in the pixel format that every phone plays, three times as large as the frames."""
+    """H.264 in the pixel format that every phone plays, enlarged by a whole number where the frames are small."""
     buffer = io.BytesIO()
-    width, height = (SCALE * side // 2 * 2 for side in frames[0].size)  # yuv420p wants even sides
+    width, height = (max(1, SIDE // side) * side // 2 * 2 for side in frames[0].size)  # yuv420p wants even sides
     with av.open(buffer, "w", format="mp4") as film:
         stream = film.add_stream("libx264", rate=FRAMES_A_SECOND, options={"crf": "18", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

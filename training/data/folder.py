@@ -104,14 +104,18 @@ def known_sides(folder: Path) -> dict[str, int]:
     """Name of a picture -> pixels a side that it had in its photo, for pictures that were enlarged when they were cut.
 
     By the table beside the folder: heads.csv, which training.prepare writes, or train.csv beside train/. Empty where
-    there is none.
+    there is none; what is no number in it is passed over.
     """
     for table, column in ((folder.with_name("heads.csv"), "crop"), (folder.with_name(folder.name + ".csv"), "file")):
         if table.is_file():
-            with open(table, newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if row.get(column) and row.get("side")]
-            return {Path(row[column]).name: int(float(row["side"])) for row in rows}
+            with open(table, newline="", encoding="utf-8", errors="surrogateescape") as file:
+                rows = [(row.get(column), row.get("side") or "") for row in csv.DictReader(file)]
+            return {Path(name).name: int(float(side)) for name, side in rows if name and _is_number(side)}
     return {}
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdecimal()
 
 
 def held_out(data: bytes) -> bool:

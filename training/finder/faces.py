@@ -22,6 +22,7 @@ from model import PhotoError
 from model.crop import Crop
 from model.landmarks import MIRROR, SIZE, Points, as_points
 from model.photos import open_photo
+from model.pixels import from_pixels
 from model.trunk import EfficientNetLite
 
 from ..data.folder import DataError
@@ -144,7 +145,7 @@ def make_views(poses: list[Pose], counts: dict[str, int], trunk: EfficientNetLit
             pictures.append(TF.pil_to_tensor(view))
             n += 1
         if pictures:
-            x = torch.stack(pictures).float() / 127.5 - 1
+            x = from_pixels(torch.stack(pictures))
             for store, computed in zip(features, trunk(x.to(dtype, memory_format=torch.channels_last))[2:]):
                 store[first:n] = computed
     if not n:

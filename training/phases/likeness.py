@@ -17,5 +17,8 @@ class Likeness(Phase):
         warm = min(1.0, self.trainer.images / self.recipe.kl_warmup) if self.recipe.kl_warmup else 1.0
         return criterion(self.trainer.vae, batch, self.recipe.kl * warm, self.accelerator.autocast)
 
+    def is_over(self) -> bool:
+        return self.trainer.images >= self.trainer.first_phase < self.trainer.total
+
     def learning_rate(self) -> float:
         return learning_rate(self.recipe.lr, self.recipe.warmup, self.trainer.images, self.trainer.first_phase)

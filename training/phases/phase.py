@@ -25,13 +25,12 @@ class Phase:
         self.trainer, self.began = trainer, began
         self.accelerator, self.recipe = trainer.accelerator, trainer.recipe
 
-    @property
-    def seen(self) -> int:
-        """Images since the phase began."""
-        return self.trainer.images - self.began
+    def begin(self, facts: dict | None = None) -> None:
+        """Called once: when the phase begins anew, or, with a checkpoint's facts, when its state has been read."""
 
-    def begin(self) -> None:
-        """Called once, when the phase begins anew or its state has been read from a checkpoint."""
+    def is_over(self) -> bool:
+        """Whether the next phase begins."""
+        return False
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """What the VAE makes small, and its parts, unweighted. The total needs no gradient while the VAE rests."""
@@ -52,3 +51,10 @@ class Phase:
     def state(self) -> tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer]]:
         """Modules and optimizers of the phase's own, for the checkpoint."""
         return {}, {}
+
+    def facts(self) -> dict:
+        """Plain facts of the phase's own, for the checkpoint."""
+        return {}
+
+    def save(self) -> None:
+        """Writes what of the phase is kept beside the weights. Raises OSError."""

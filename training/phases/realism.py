@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from model.vae import reparametrize
 
-from ..critic import Critic, load_heads
+from ..critic import Critic, load_heads, save_heads
 from ..data.folder import Batch
 from ..fit import describe, with_mirrored
 from ..losses import PerceptualLoss
@@ -38,11 +38,13 @@ class Realism(Phase):
         self.critic_known = False
         self.accelerator.unwrap_model(trainer.vae).encoder.requires_grad_(False)
 
-    def begin(self) -> None:
+    def begin(self, facts: dict | None = None) -> None:
         """What the frozen encoder says of every training picture (of a stream: of the first ones) and its mirror image,
         and the prior fitted to the upright ones."""
         trainer = self.trainer
-        if trainer.config.init_from and not trainer.config.resume:
+        if facts is not None:
+            self.critic_known = facts.get("critic_known", False)
+        elif trainer.config.init_from:
             self.critic_known = load_heads(self.critic, trainer.config.init_from)
         with self.accelerator.autocast():
             self.mu, logvar = with_mirrored(trainer.ema, trainer.train_pictures)
@@ -119,3 +121,9 @@ class Realism(Phase):
     def state(self) -> tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer]]:
         critic = self.critic
         return {"critic": critic.networks}, {"critic_optimizer": critic.optimizer.optimizer}
+
+    def facts(self) -> dict:
+        return {"critic_known": self.critic_known}
+
+    def save(self) -> None:
+        save_heads(self.critic, self.trainer.out)

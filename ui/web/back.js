@@ -44,6 +44,13 @@ async function imageAt(url) {
   return picture;
 }
 
+/** The server's copy, at its own size. @param {HTMLImageElement} copy @param {number} width of the photo */
+function smallCopy(copy, width) {
+  const canvas = canvasOf(copy.naturalWidth, copy.naturalHeight);
+  brush(canvas).drawImage(copy, 0, 0);
+  return { canvas, scale: copy.naturalWidth / width };
+}
+
 /**
  * The photo as the server read it, of at most so many pixels a side. Where the browser can't read the file (HEIC in most),
  * the small one that the server sent.
@@ -55,16 +62,15 @@ async function photoOf({ file, turns = 0, size = [1, 1], photo = "" }, most) {
   const turned = (/** @type {number} */ w, /** @type {number} */ h) => (lies ? [h, w] : [w, h]);
   const [wide, high] = turned(canvas.width, canvas.height);
   const bitmap = await createImageBitmap(/** @type {File} */ (file), { imageOrientation: "from-image" }).catch(() => null);
-  if (bitmap && Math.abs((bitmap.width / bitmap.height) * (high / wide) - 1) < 0.02) {
+  const readable = bitmap && Math.abs((bitmap.width / bitmap.height) * (high / wide) - 1) < 0.02;
+  if (readable) {
     context.translate(canvas.width / 2, canvas.height / 2);
     context.rotate((turns * Math.PI) / 2);
     context.drawImage(bitmap, -wide / 2, -high / 2, wide, high);
     context.resetTransform();
-  } else {
-    context.drawImage(await imageAt(photo), 0, 0, canvas.width, canvas.height);
   }
   bitmap?.close();
-  return { canvas, scale };
+  return readable ? { canvas, scale } : smallCopy(await imageAt(photo), width);
 }
 
 /** @param {Known} known @param {number} most @returns {Promise<Scene>} */

@@ -40,6 +40,15 @@ export function start({ element, props, server }) {
   for (const startPart of PARTS) startPart();
   sharpenFirstDog();
   followLink();
+  const path = untoldPath();
+  if (path) say(`This page lies under ${path}, which its server was not told: start it with GRADIO_ROOT_PATH=${path}.`, true);
+}
+
+/** The sub-path that a proxy serves the page under, where the server does not know of it; "" otherwise. */
+function untoldPath() {
+  const { root } = /** @type {any} */ (window).gradio_config ?? {};
+  const here = location.pathname.replace(/\/[^/]*$/, "");
+  return root && here !== new URL(root, location.href).pathname.replace(/\/$/, "") ? here : "";
 }
 
 /** The first dog is in the page already: the server drew it before anyone asked. @param {Facts} facts */

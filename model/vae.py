@@ -83,7 +83,9 @@ class Config:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"The config has unknown entries: {', '.join(unknown)}.")
-        old = {"encoder_size": values.get("image_size"), "draws_half": False, "frame": "box"}  # what 0.1 made
+        old: dict = {"frame": "box"}  # what 0.1 made
+        if values.get("network") != "classic":
+            old |= {"encoder_size": values.get("image_size"), "draws_half": False}
         values = old | values
         values = {"version": "0.0"} | values  # before it was noted
         entries: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

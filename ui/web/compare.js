@@ -2,14 +2,12 @@
 // So it is compared with the dog as it is now.
 
 import { button, image, isShown, onClick, part } from "./page.js";
-import { state, subscribe } from "./store.js";
+import { cropOfDog as crop, subscribe } from "./store.js";
 
 const FINGER_MS = 150; // a finger that stays so long does not mean to scroll the page
 
 let pinned = false, held = false;
 let finger = 0; // timer
-
-const crop = () => state.dog.base.crop;
 
 function show() {
   const shown = Boolean(crop()) && (pinned || held);
@@ -34,7 +32,7 @@ function press(event) {
 }
 
 export function start() {
-  subscribe(["dog"], () => {
+  subscribe(["dog", "sight"], () => {
     if (!crop()) pinned = held = false;
     show();
   });

@@ -5,7 +5,7 @@ import { settledAs } from "./dog.js";
 import { remember } from "./history.js";
 import { onClick, part, say } from "./page.js";
 import { nearer, reason } from "./server.js";
-import { state, subscribe, update } from "./store.js";
+import { cropOfDog, state, subscribe, update } from "./store.js";
 
 /** @import { Dog, Known } from "./store.js" */
 
@@ -62,12 +62,12 @@ function finish() {
 function show(share = 0) {
   const { base } = state.dog;
   part("#approach").hidden = !way;
-  part("#nearer").hidden = Boolean(way) || !base.crop || Boolean(base.isNearest);
+  part("#nearer").hidden = Boolean(way) || !cropOfDog() || Boolean(base.isNearest);
   /** @type {HTMLProgressElement} */ (part("#approach progress")).value = share;
 }
 
 export function start() {
-  subscribe(["dog"], () => {
+  subscribe(["dog", "sight"], () => {
     if (way && isLeft(way.dog)) finish();
     if (!way) show();
   });

@@ -63,7 +63,7 @@ function showReconstruction(before) {
   showFold(before);
   if (!sight?.crop) return;
   image("#reconstruction [data-part=crop]").src = sight.crop;
-  part("#reconstruction figcaption").textContent = sight.caption ?? "your photo, cropped";
+  part("#reconstruction .crop figcaption").textContent = sight.caption ?? "your photo, cropped";
   const fit = `PSNR ${sight.psnr?.toFixed(1)} dB.`;
   part("#reconstruction p").textContent = `${fit} ${howUsual(sight.percentile ?? 0)}${sight.caption ? "" : " Your photo is not kept."}`;
 }

@@ -140,3 +140,6 @@ export const numbers = (of = state.dog, space = state.dog.space) => (space === "
 /** Whether a dog differs from the one that Reset goes back to. On the map its numbers are not known: it does. */
 export const changed = (dog = state.dog) => dog.space === "map"
   || numbers(dog, dog.space).some((v, i) => Math.abs(v - numbers(dog.base, dog.space)[i]) > 5e-4);
+
+/** The photo's square that the dog is from; none where it is not from a photo, or another photo is in sight without a dog. */
+export const cropOfDog = () => (state.sight && !state.sight.crop ? undefined : state.dog.base.crop);

@@ -16,7 +16,7 @@ import { offer } from "./thumbs.js";
 /** @typedef {"a" | "b" | "c"} Name */
 
 const NAMES = /** @type {Name[]} */ (["a", "b", "c"]);
-const FIRST_B = 2; // the seed of the dog that is there to mix with when the tab is first opened
+const FIRST_B = 106; // the seed of the dog that is there to mix with when the tab is first opened
 const PUPPIES = 8, PASS_MS = 3000;
 const LITTER = 4; // puppies of which the most promising is shown
 

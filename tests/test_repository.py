@@ -68,8 +68,8 @@ def test_weights_keep_to_their_size_and_form():
 
 
 def test_dogvae_keeps_to_what_it_reached():
-    """On the numbers that evaluation wrote. Asked were a KID of 0.10 and 0.06 of blurred photos' and a sharpness of 0.7:
-    it has not been trained long enough for that (training/RESULTS.md)."""
+    """On the numbers that evaluation wrote. Asked were a KID of 0.10 and 0.06 of blurred photos', a sharpness of 0.7.
+    It has not been trained long enough for that (training/RESULTS.md)."""
     ours = json.loads((ROOT / "weights/dogvae/metrics.json").read_text(encoding="utf-8"))
     drawn, rebuilt, blurred = ours["samples"]["fitted"]["1.0"], ours["reconstructions"], ours["anchors"]["blurred"]
     assert drawn["kid_x1e3"] <= 0.35 * blurred["samples"]["kid_x1e3"]

@@ -256,7 +256,7 @@ def test_likeness_and_puppies(pad):
     slide(pad, "#like", 1)
     like_b = until_changed(pad, before)
     assert distance(like_b, slot(pad, "b")) < distance(before, slot(pad, "b"))
-    pad.fill("#slot-seed", "2")  # the same dog as B: more and less of it is nothing
+    pad.fill("#slot-seed", "106")  # the same dog as B (FIRST_B in mix.js): more and less of it is nothing
     fill(pad, "c", "seed")
     slide(pad, "#like", 0.9)
     assert distance(until_changed(pad, like_b), before) < 1.5

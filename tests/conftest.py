@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from accelerate.state import AcceleratorState
+from PIL import Image
 
-from model import PRESETS
+from model import PRESETS, DogFinder
 from tests.support.hub_client import env, hub, loopback, pushed, run, weights  # noqa: F401
 from tests.support.running import arguments, finished, phases, start
 from tests.support.serving import browser, desktop, page, server  # noqa: F401
@@ -58,3 +59,15 @@ def whole_runs(drawn, tmp_path_factory):
         return out
 
     return make_whole
+
+@pytest.fixture(scope="module")
+def finder():
+    return DogFinder()
+
+
+@pytest.fixture(scope="module")
+def dog() -> Image.Image:
+    """A dog that the model drew, small and off-centre."""
+    photo = Image.new("RGB", (800, 500), (90, 130, 70))
+    photo.paste(Image.open(ROOT / "assets" / "dog-5.png").convert("RGB").resize((220, 220)), (500, 200))
+    return photo

@@ -23,19 +23,6 @@ from training.finder.views import CELLS, SIZE, Labelled, read_labels, target, vi
 PHOTO = Image.new("RGB", (640, 480), "olive")
 
 
-@pytest.fixture(scope="module")
-def finder():
-    return DogFinder()
-
-
-@pytest.fixture(scope="module")
-def dog() -> Image.Image:
-    """A dog that the model drew, small and off-centre."""
-    photo = Image.new("RGB", (800, 500), (90, 130, 70))
-    photo.paste(Image.open(ROOT / "assets" / "dog-5.png").convert("RGB").resize((220, 220)), (500, 200))
-    return photo
-
-
 def test_it_finds_the_head_and_cuts_it_out(finder, dog):
     heads = finder.find(dog)
     assert len(heads) == 1 and heads[0].score >= finder.threshold

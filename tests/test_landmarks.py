@@ -15,26 +15,13 @@ from model import Crop, DogFinder, WeightsError, open_photo
 from model.finder import SURE, WEIGHTS
 from model.landmarks import SIZE, LandmarkMaps
 from model.pretrained import sha256
-from tests.support.tiny import ROOT, draw_dog
+from tests.support.tiny import draw_dog
 from training.finder import landmarks as train_landmarks
 from training.finder.agreement import Answer, answers_in_photos, answers_of, reliability, summary
 from training.finder.faces import Pose, moved, read_aside, read_photos, read_upright, view_of
 from training.finder.landmarks import calibrate, face_loss
 
 PHOTO = Image.new("RGB", (640, 480), "olive")
-
-
-@pytest.fixture(scope="module")
-def finder():
-    return DogFinder()
-
-
-@pytest.fixture(scope="module")
-def dog() -> Image.Image:
-    """A dog that the model drew, small and off-centre."""
-    photo = Image.new("RGB", (800, 500), (90, 130, 70))
-    photo.paste(Image.open(ROOT / "assets" / "dog-5.png").convert("RGB").resize((220, 220)), (500, 200))
-    return photo
 
 
 def test_a_head_comes_with_its_landmarks(finder, dog):

@@ -105,7 +105,7 @@ class Trainer:
             raise TrainingError("--precision fp16 has no second phase; use bf16, or leave it out by --realism 0.")
 
     def _load_data(self, facts: dict | None) -> None:
-        """train: what encoder and decoder learn; upright: the first of them, which the prior is fitted to; val."""
+        """train_pictures: what encoder and decoder learn; upright: the first of them, for the prior; val."""
         config, accelerator = self.config, self.accelerator
         self.samples: Samples
         size, dim = self.model_config.image_size, self.model_config.latent_dim

@@ -219,6 +219,7 @@ class Trainer:
                     tick = self.images // self.config.tick
                     self.show()
                     self.save()
+                    self.phase.follow()
         self.save()
         if self.stopping:
             raise Stopped(f"Stopped at {self.images} images and saved; --resume goes on from here.")

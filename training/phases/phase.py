@@ -56,5 +56,8 @@ class Phase:
         """Plain facts of the phase's own, for the checkpoint."""
         return {}
 
+    def follow(self) -> None:
+        """Called at each tick: brings up to date what the phase derives from the averaged weights."""
+
     def save(self) -> None:
         """Writes what of the phase is kept beside the weights. Raises OSError."""

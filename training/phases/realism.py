@@ -1,4 +1,4 @@
-"""The second phase: the encoder is frozen, and a critic judges what the decoder draws, of photos and at random."""
+"""The second phase: a critic judges what the decoder draws, of photos and at random."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from model.vae import reparametrize
+from model.residual import TrunkEncoder, shrink
+from model.vae import kl_divergence, reparametrize
 
 from ..critic import Critic, load_heads, save_heads
 from ..data.folder import Batch
@@ -36,22 +37,19 @@ class Realism(Phase):
         self.criterion = trainer.criterion
         self.critic = Critic(self.criterion, self.accelerator, self.recipe.critic_lr)
         self.critic_known = False
-        self.accelerator.unwrap_model(trainer.vae).encoder.requires_grad_(False)
 
     def begin(self, facts: dict | None = None) -> None:
-        """What the frozen encoder says of every training picture (of a stream: of the first ones) and its mirror image,
-        and the prior fitted to the upright ones."""
-        trainer = self.trainer
         if facts is not None:
             self.critic_known = facts.get("critic_known", False)
-        elif trainer.config.init_from:
-            self.critic_known = load_heads(self.critic, trainer.config.init_from)
+        elif self.trainer.config.init_from:
+            self.critic_known = load_heads(self.critic, self.trainer.config.init_from)
+        self.follow()
+
+    def follow(self) -> None:
+        """Fits the prior that random dogs are drawn from to what the averaged encoder now says of upright pictures (of
+        a stream: of the first ones)."""
         with self.accelerator.autocast():
-            self.mu, logvar = with_mirrored(trainer.ema, trainer.train_pictures)
-        assert logvar is not None
-        self.logvar = logvar
-        upright = len(trainer.upright)
-        self.prior = describe(self.mu[:, :upright], self.logvar[:, :upright])
+            self.prior = describe(*with_mirrored(self.trainer.ema, self.trainer.upright))
 
     @property
     def heeded_from(self) -> float:
@@ -65,17 +63,19 @@ class Realism(Phase):
 
         Half of the random ones are drawn at temperature 1, the others anywhere from the mean dog to WARMEST: where
         nobody asked the decoder for pictures, it fills them with screens and stripes. The encoder's noise is halved:
-        the decoder still hears of each dog's neighbourhood, and sees more of the dog.
+        the decoder still hears of each dog's neighbourhood, and sees more of the dog. The encoder goes on learning, too:
+        it has to know which of its numbers the sharper decoder makes use of.
         """
         trainer, x = self.trainer, batch.x
         rebuilt = (len(x) + 1) // 2
-        mu, logvar = self._encoded(batch)
         generator = torch.Generator().manual_seed(batch.seed % 2**53)
-        z = reparametrize(mu, logvar, batch.eps.cpu() / 2)[:rebuilt]
-        z = torch.cat([z, self._random(len(x), batch, generator)])
         heeded = trainer.images >= self.heeded_from
         with torch.set_grad_enabled(heeded), self.accelerator.autocast():
-            half, drawn = self.accelerator.unwrap_model(trainer.vae).decoder.both(z.to(x.device))
+            mu, logvar = self._encode(x[:rebuilt])
+            z = reparametrize(mu, logvar, batch.eps[:rebuilt] / 2)
+            z = torch.cat([z, self._random(len(x), batch, generator).to(x.device)])
+            half, drawn = self.accelerator.unwrap_model(trainer.vae).decoder.both(z)
+        kl = kl_divergence(mu, logvar).sum(1).mean()
         range_loss, range_parts = self.criterion.of_range(drawn.float())
         drawn = drawn.float().clamp(-1, 1)  # as they are shown
         verdict = self.critic.judge(x, drawn, batch.sharp, generator)
@@ -85,8 +85,9 @@ class Realism(Phase):
         half_loss, half_parts = self.criterion.of_half(half, drawn)
         realism = WHOLE * verdict.whole + FINE * verdict.fine
         ramp = min(1.0, (trainer.images - self.heeded_from) / self.recipe.realism_warmup)
-        total = likeness + half_loss + range_loss + ramp * realism
-        return total, parts | half_parts | range_parts | {"realism": realism, "critic": self.critic.loss.detach()}
+        total = likeness + self.recipe.kl * kl + half_loss + range_loss + ramp * realism
+        told = {"kl": kl, "realism": realism, "critic": self.critic.loss.detach()}
+        return total, parts | half_parts | range_parts | told
 
     def _random(self, photos: int, batch: Batch, generator: torch.Generator) -> Tensor:
         """Three latents for every four photos [N, latent_dim], of which half lie at temperature 1."""
@@ -95,15 +96,15 @@ class Realism(Phase):
         temperature[: count // 2] = 1
         return torch.lerp(self.prior.mean, self.prior.sample(count, seed=(batch.seed + 1) % 2**53), temperature)
 
-    def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """mu, logvar of the samples, by the frozen encoder: looked up, or of a stream computed."""
-        if self.trainer.config.stream:
-            with self.accelerator.autocast():
-                mu, logvar = self.trainer.ema.encode(batch.x)
-            assert logvar is not None
-            return mu.cpu(), logvar.cpu()
-        index, mirrored, _ = self.trainer.samples.which(batch.start, len(batch.x))
-        return self.mu[mirrored.long(), index], self.logvar[mirrored.long(), index]
+    def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """mu, logvar of photos [B, 3, S, S], with graph to the encoder."""
+        vae = self.accelerator.unwrap_model(self.trainer.vae)
+        assert isinstance(vae.encoder, TrunkEncoder)
+        with torch.no_grad():
+            features = self.criterion.look(shrink(x, self.criterion.size))
+        mu, logvar = vae.split(vae.encoder.from_features(features).float())
+        assert logvar is not None
+        return mu, logvar
 
     def backward(self, total: Tensor, parts: int) -> None:
         super().backward(total, parts)

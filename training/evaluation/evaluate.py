@@ -179,7 +179,7 @@ def reconstructions_table(models: list[dict], anchors: dict) -> list[str]:
 
 def samples_table(models: list[dict], anchors: dict) -> list[str]:
     columns = {"KID x1e3": "kid", "sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
-    columns |= {"diversity": "diversity:.2f", "memorisation": "memorisation:.1%"}
+    columns |= {"diversity": "diversity:.2f", "memorisation": "memorisation:.1%", "whole": "whole:.1%"}
     rows = [[f"*{name} picture*", "", "", *cells(anchors[name]["samples"], columns)] for name in anchors]
     for m in models:
         for prior, by_temperature in m["samples"].items():

@@ -64,10 +64,10 @@ class Realism(Phase):
         """The first half of the photos is reconstructed; half as many dogs again are drawn at random.
 
         Half of the random ones are drawn at temperature 1, the others anywhere from the mean dog to WARMEST: where
-        nobody asked the decoder for pictures, it fills them with screens and stripes. The encoder's noise is halved:
-        the decoder still sees each dog's neighbourhood, and more of the dog. A nat costs a quarter then: what noise costs
-        grows with its square, so at a quarter of the price the encoder stays content with half the noise. It goes on
-        learning, since it does not know yet which of its numbers the sharper decoder makes use of.
+        nobody asked the decoder for pictures, it fills them with screens and stripes. The decoder gets half of the
+        encoder's noise: it still sees each dog's neighbourhood, and more of the dog. What noise costs grows with its
+        square, so a nat has a quarter of its price, at which the encoder keeps to half the noise. It goes on learning,
+        since it does not know yet which of its numbers the sharper decoder makes use of.
         """
         trainer, x = self.trainer, batch.x
         rebuilt = (len(x) + 1) // 2

@@ -11,7 +11,9 @@ from gradio_client import Client, handle_file
 from PIL import Image, ImageChops, ImageStat
 
 from model import DogFinder, load, open_photo
+from model.photos import CUT_SHORT
 from model.pixels import to_picture, to_tensor
+from tests.support.files import packed
 from tests.support.serving import ROOT
 
 SIZE = json.loads((ROOT / "weights" / "dogvae" / "config.json").read_text())["image_size"]
@@ -95,6 +97,23 @@ def test_bad_input_gets_one_sentence(client, endpoint, arguments, sentence):
     with pytest.raises(Exception, match=sentence) as caught:
         client.predict(*arguments, api_name=endpoint)
     assert "Traceback" not in str(caught.value)
+
+
+def test_a_photo_that_is_cut_short_comes_with_a_word(server, tmp_path):
+    whole = packed(Image.open(ROOT / "assets" / "dog-1.png").convert("RGB"), "JPEG")
+    api, session = f"{server.url}/gradio_api", {"session_hash": "short"}
+    (path,) = httpx.post(f"{api}/upload", files={"files": ("dog.jpg", whole[:-9])}, timeout=60).json()
+    config = httpx.get(f"{server.url}/config", timeout=60).json()
+    number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "reconstruct")
+    photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    httpx.post(f"{api}/queue/join", json=session | {"fn_index": number, "data": [photo, 0]}, timeout=60)
+    said = []
+    with httpx.stream("GET", f"{api}/queue/data", params=session, timeout=60) as events:
+        for line in events.iter_lines():
+            said += [json.loads(line.removeprefix("data: "))] if line else []
+            if said and said[-1]["msg"] == "process_completed":
+                break
+    assert said[-1]["success"] and CUT_SHORT in [event.get("log") for event in said]
 
 
 def test_only_the_contract_is_public(client):

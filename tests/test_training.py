@@ -48,6 +48,8 @@ def test_arguments_that_make_no_sense(tmp_path, drawn, capsys):
     assert "above 0" in usage(capsys, *arguments(tmp_path, drawn, images=0))
     assert "above 0" in usage(capsys, *arguments(tmp_path, drawn, images=-5))
     assert "--seed" in usage(capsys, *arguments(tmp_path, drawn, "--seed", 2**60))
+    for option in ("--out", "--aside", "--init-from"):  # for Path, "" would be the current folder
+        assert f"{option} names no folder" in usage(capsys, *arguments(tmp_path, drawn, option, " "))
     for share in ("-0.1", "1.1", "nan"):
         assert "--realism" in usage(capsys, *arguments(tmp_path, drawn, "--realism", share))
     for minutes in ("0", "-1", "nan", "inf"):

@@ -138,6 +138,16 @@ def test_under_a_sub_path_in_a_frame_of_another_site(browser, tmp_path, monkeypa
     server.process.wait(30)
 
 
+def test_under_a_sub_path_that_the_server_was_not_told_of(browser, server):
+    """Nothing that the page asks would come back: it says why, and what to do."""
+    with under("/dogs", server.url) as port:
+        page = browser.new_page()
+        page.goto(f"http://localhost:{port}/dogs/")
+        page.wait_for_function("document.querySelector('#message.problem')", timeout=60_000)
+        assert message(page).endswith("start it with GRADIO_ROOT_PATH=/dogs.")
+        page.close()
+
+
 def test_the_page_is_small(server):
     """What a visitor downloads: our own scripts and styles, and the document, which has Gradio's settings, the pad, the
     lesson and the first dog in it."""

@@ -63,6 +63,7 @@ class TrainConfig:
             raise ValueError(f"The preset is one of {', '.join(RECIPES)}, not {self.preset!r}.")
         if self.precision not in PRECISIONS:
             raise ValueError(f"The precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}.")
+        check_names(out=self.out, aside=self.aside, init_from=self.init_from)
         for name in ("images", "tick", "batch", "accumulate", "seed"):
             if type(getattr(self, name)) not in (int, type(None)):
                 raise ValueError(f"--{name} is a whole number.")
@@ -96,6 +97,13 @@ class TrainConfig:
 
     def to_json(self) -> dict:
         return asdict(self)
+
+
+def check_names(**folders: str | None) -> None:
+    """Raises ValueError for an empty name, which would be the current folder. folders: option -> name."""
+    for option, folder in folders.items():
+        if folder is not None and not str(folder).strip():
+            raise ValueError(f"--{option.replace('_', '-')} names no folder.")
 
 
 def scaled(recipe: Recipe, batch: int | None) -> Recipe:

@@ -153,10 +153,10 @@ class Trainer:
         """From the checkpoint: its phase, its state, its counts."""
         if facts["phase"] != self.phase.name:
             self.phase = PHASES[facts["phase"]](self, facts["phase_from"])
-        load_checkpoint(self.out, *self._state())
+        tensors = load_checkpoint(self.out, *self._state())
         self.images, self.minutes = facts["images"], facts["minutes"]
         self.skipped_steps, self.total = facts["skipped_steps"], self.config.images or facts["total"]
-        self.phase.begin(facts)
+        self.phase.go_on(facts, tensors)
 
     def _trim_log(self) -> None:
         """Drops the lines of another run, and those that a killed one wrote after its last checkpoint."""
@@ -218,8 +218,8 @@ class Trainer:
                 if self.images // self.config.tick > tick:
                     tick = self.images // self.config.tick
                     self.show()
+                    self.phase.follow()  # first, so that a resumed run goes on with what this one goes on with
                     self.save()
-                    self.phase.follow()
         self.save()
         if self.stopping:
             raise Stopped(f"Stopped at {self.images} images and saved; --resume goes on from here.")
@@ -313,7 +313,7 @@ class Trainer:
         facts |= {"batch": self.batch, "realism": self.recipe.realism_share, "seed": self.config.seed}
         facts |= {"config": self.model_config.to_json(), "training": self.config.to_json()}
         try:
-            save_checkpoint(self.out, *self._state(), **facts)
+            save_checkpoint(self.out, *self._state(), self.phase.tensors(), **facts)
             save(self.ema, self.out)
             self.phase.save()
         except OSError as error:

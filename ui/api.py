@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from model.nearer import STEPS
-from model.photos import PhotoError
+from model.photos import CUT_SHORT, PhotoError
 from model.pixels import to_file
 
 from . import film
@@ -89,9 +89,12 @@ class Api:
             nearer: whole number from 0 to 40; in so many steps the first answer is brought nearer to the photo.
         Returns:
             The crop, the reconstruction, its PSNR in dB, the latent, the photo with the reconstruction in it (JPEG).
+            Of a file that is cut short near its end a warning comes before them.
         """
         steps = read(Reconstruct, {"nearer": nearer}).nearer
         seen = await self.worker.run(self.see, photo)
+        if seen.photo.info.get("cut_short"):
+            gr.Warning(CUT_SHORT)
         picture, psnr, z = seen.picture, seen.psnr, seen.z
         if steps:
             z = await self.descents.whole(seen.x, steps)

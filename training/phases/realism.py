@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from model.latents import Basis, Mixture
 from model.residual import TrunkEncoder, shrink
 from model.vae import kl_divergence, reparametrize
 
+from ..checkpoint import CheckpointError
 from ..critic import Critic, load_heads, save_heads
 from ..data.folder import Batch
-from ..fit import describe, with_mirrored
+from ..fit import describe_basis, fit_mixture, with_mirrored
 from ..losses import PerceptualLoss
 from ..schedule import learning_rate
 from .phase import Phase
@@ -39,19 +41,29 @@ class Realism(Phase):
         self.criterion = trainer.criterion
         self.critic = Critic(self.criterion, self.accelerator, self.recipe.critic_lr)
         self.critic_known = False
+        self.prior: Mixture  # that random dogs are drawn from
 
-    def begin(self, facts: dict | None = None) -> None:
-        if facts is not None:
-            self.critic_known = facts.get("critic_known", False)
-        elif self.trainer.config.init_from:
+    def begin(self) -> None:
+        if self.trainer.config.init_from:
             self.critic_known = load_heads(self.critic, self.trainer.config.init_from)
         self.follow()
 
+    def go_on(self, facts: dict, tensors: dict[str, Tensor]) -> None:
+        self.critic_known = facts.get("critic_known", False)
+        if not tensors:  # a checkpoint from before the prior was kept in it
+            return self.follow()
+        try:
+            mixture = {name: tensors.pop(name) for name in ("weights", "centres", "factors")}
+            self.prior = Mixture.from_file(Basis.from_file(tensors, None, facts["distance"]), mixture)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"The checkpoint in {self.trainer.out} holds no whole prior ({error}).") from None
+
     def follow(self) -> None:
-        """Fits the prior that random dogs are drawn from to what the averaged encoder now says of upright pictures (of
-        a stream: of the first ones)."""
+        """Fits the prior that random dogs are drawn from to the latents that the averaged encoder now gives the upright
+        pictures (of a stream: its first ones) and their mirror images."""
         with self.accelerator.autocast():
-            self.prior = describe(*with_mirrored(self.trainer.ema, self.trainer.upright))
+            mu, logvar = with_mirrored(self.trainer.ema, self.trainer.upright)
+        self.prior = fit_mixture(describe_basis(mu, logvar), mu)
 
     @property
     def heeded_from(self) -> float:
@@ -63,11 +75,11 @@ class Realism(Phase):
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The first half of the photos is reconstructed; half as many dogs again are drawn at random.
 
-        Half of the random ones are drawn at temperature 1, the others anywhere from the mean dog to WARMEST: where
-        nobody asked the decoder for pictures, it fills them with screens and stripes. The decoder gets half of the
-        encoder's noise: it still sees each dog's neighbourhood, and more of the dog. What noise costs grows with its
-        square, so a nat has a quarter of its price, at which the encoder keeps to half the noise. It goes on learning,
-        since it does not know yet which of its numbers the sharper decoder makes use of.
+        Half of the random ones are drawn at temperature 1, the others anywhere from the mean dog to WARMEST: at
+        temperatures that it was not trained for, the decoder draws screens and stripes. The encoder's noise is halved:
+        the decoder still learns what lies round each dog's latent, and gets more of what the encoder saw. What noise
+        costs grows with its square, so a nat has a quarter of its price; at that, the encoder keeps to half the noise.
+        It goes on learning, so that it follows what the sharper decoder makes of each number.
         """
         trainer, x = self.trainer, batch.x
         rebuilt = (len(x) + 1) // 2
@@ -97,7 +109,8 @@ class Realism(Phase):
         count = (3 * photos + 3) // 4
         temperature = torch.rand(count, 1, generator=generator) * WARMEST
         temperature[: count // 2] = 1
-        return torch.lerp(self.prior.mean, self.prior.sample(count, seed=(batch.seed + 1) % 2**53), temperature)
+        drawn = self.prior.draw(count, temperature=1, seed=(batch.seed + 1) % 2**53)
+        return torch.lerp(self.prior.basis.mean, drawn, temperature)
 
     def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mu, logvar of photos [B, 3, S, S], with graph to the encoder."""
@@ -127,7 +140,11 @@ class Realism(Phase):
         return {"critic": critic.networks}, {"critic_optimizer": critic.optimizer.optimizer}
 
     def facts(self) -> dict:
-        return {"critic_known": self.critic_known}
+        return {"critic_known": self.critic_known, "distance": self.prior.basis.distance}
+
+    def tensors(self) -> dict[str, Tensor]:
+        basis = {name: getattr(self.prior.basis, name) for name in ("mean", "directions", "sd", "effect", "kl")}
+        return basis | self.prior.tensors()
 
     def save(self) -> None:
         save_heads(self.critic, self.trainer.out)

@@ -133,14 +133,14 @@ def test_eight_pictures_can_be_overfitted():
     assert F.mse_loss(vae.eval().decode(vae.encode(x)[0]), x) < losses[0] / 20
 
 
-@pytest.mark.parametrize("preset", ["tiny", "tiny-classic"])
+@pytest.mark.parametrize("preset", ["tiny", "large", "tiny-classic"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_packed_decoder_draws_the_same_and_leaves_the_other_as_it_was(preset, dtype):
     vae = tiny_vae(TINY_PRESETS[preset]).to(dtype, memory_format=torch.channels_last).requires_grad_(False)
     quick, z = packed(vae), torch.randn(3, vae.config.latent_dim)
     assert any(isinstance(module, PackedConv) for module in quick.decoder.modules())
     assert not any(isinstance(module, PackedConv) for module in vae.modules())
-    assert {p.data_ptr() for p in quick.parameters()} == {p.data_ptr() for p in vae.parameters()}  # shared
+    assert {p.data_ptr() for p in quick.parameters()} >= {p.data_ptr() for p in vae.parameters()}  # shared
     for batch in (z[:1], z):  # packed for the first, right for any
         torch.testing.assert_close(
             quick.decode(batch), vae.decode(batch), atol=1e-2 if dtype == torch.bfloat16 else 1e-5, rtol=0
@@ -149,9 +149,10 @@ def test_a_packed_decoder_draws_the_same_and_leaves_the_other_as_it_was(preset, 
 
 def test_half_the_size_alone_is_the_half_of_both():
     z = torch.randn(2, 16)
-    for vae in (tiny_vae(LARGE), packed(tiny_vae(LARGE))):
-        with torch.inference_mode():
-            half, whole = vae.decoder.both(z)
+    plain = tiny_vae(LARGE).requires_grad_(False)
+    with torch.inference_mode():
+        half, whole = plain.decoder.both(z)
+    for vae in (plain, packed(plain)):
         assert vae.decode(z, half=True).shape == (2, 3, 32, 32)
         assert torch.allclose(vae.decode(z, half=True), half.clamp(-1, 1), atol=1e-5)
         assert torch.allclose(vae.decode(z), whole.clamp(-1, 1), atol=1e-5)

@@ -5,7 +5,7 @@ moved on, asks no more, and that ends its descent.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import gradio as gr
@@ -18,7 +18,7 @@ from model.pixels import to_tensor
 
 from .protocol import Approach, RequestError
 from .studio import Studio, open_data_url
-from .worker import Busy, Worker
+from .worker import Busy, Gone, Worker
 
 SLICE_S = 0.12  # of steps that one answer stands for
 IDLE_S = 15  # after which a descent that nobody asks for is forgotten
@@ -72,10 +72,12 @@ class Descents:
             del self.begun[question.page]
         return descent
 
-    async def whole(self, x: Tensor, steps: int) -> Tensor:
-        """A photo's square [1, 3, S, S] -> z [D] after at most so many steps."""
+    async def whole(self, x: Tensor, steps: int, is_gone: Callable[[], Awaitable[bool]]) -> Tensor:
+        """A photo's square [1, 3, S, S] -> z [D] after at most so many steps. Raises Busy; Gone once nobody waits."""
         descent = await self.worker.run(self.begin, x, steps)
         while not descent.over:
+            if await is_gone():
+                raise Gone
             await self.step(descent)
         return descent.z
 

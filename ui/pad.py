@@ -155,8 +155,8 @@ class Pad:
     def shown(self, descent: Descent) -> dict:
         picture, psnr = self.studio.redraw(descent.x, descent.z)
         share = 1.0 if descent.over else descent.done / descent.most
-        url = data_url(picture, still=descent.over)
-        return Nearer(picture=url, share=share, psnr=round(psnr, 1), **dict(self.numbers(descent.z))).to_json()
+        known = {"picture": data_url(picture, still=descent.over), "steps": descent.done, "psnr": round(psnr, 1)}
+        return Nearer(share=share, **known, **dict(self.numbers(descent.z))).to_json()
 
     def facts(self, examples: list[Path]) -> Facts:
         """examples: pictures by the model, within the paths that Gradio may show."""

@@ -81,7 +81,7 @@ class Pad:
 
     async def nearer(self, data: object, request: gr.Request | None = None) -> dict:
         descent = await self.descents.advance(self.explorer.read(Approach, data), request)
-        return await self.worker.run(self.shown, descent, request=request)
+        return await self.descents.piece(self.shown, descent, request=request)
 
     # ---- How it is answered, in the worker's thread
 

@@ -180,7 +180,7 @@ class DogVAE(nn.Module):
         if z.ndim != 2 or z.shape[1] != self.config.latent_dim:
             raise ValueError(f"decode takes latents of shape [B, {self.config.latent_dim}], not {list(z.shape)}.")
         z = z.to(self.device, self.dtype)
-        x = self.decoder(z, half) if isinstance(self.decoder, ResidualDecoder) else self.decoder(z)
+        x = self.decoder(z, half) if self.config.network == "residual" else self.decoder(z)
         return x.float().clamp(-1, 1)
 
     def nearer(self, x: Tensor, mu: Tensor, steps: int = STEPS) -> Tensor:

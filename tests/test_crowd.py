@@ -126,8 +126,10 @@ def test_a_batch_that_fails_answers_everyone():
     assert all("went wrong" in answer["error"] for answer in apart(run()))
 
 
-def test_twenty_visitors_each_see_their_own_dog(server):
-    seen = apart(all_visitors(server.url, seconds=3))
-    assert len(seen) == 20
-    assert sum(one["errors"] for one in seen) == 0
-    assert all(one["pictures"] > 0 and one["last"] and one["own"] for one in seen)
+@pytest.mark.parametrize("channel, photos", [(True, 2), (False, 0)], ids=["channel, beside photos", "posts"])
+def test_twenty_visitors_each_see_their_own_dog(server, channel, photos):
+    seen = apart(all_visitors(server.url, 3, channel, photos))
+    assert len(seen["drag"]) == 20 and len(seen["photos"]) == photos
+    assert sum(one["errors"] for one in [*seen["drag"], *seen["photos"]]) == 0
+    assert all(one["pictures"] > 0 and one["last"] and one["own"] for one in seen["drag"])
+    assert all(one["photos"] and one["steps"] for one in seen["photos"])

@@ -179,6 +179,23 @@ def test_the_whole_command(data, tmp_path, capsys):
     assert json.loads(out.read_text())["models"] == result["models"][:1]
 
 
+def test_dogs_that_came_nearer_are_measured_and_so_are_their_edits(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate, "EDIT_DIRECTIONS", 2)
+    out = tmp_path / "metrics.json"
+    run("--weights", weights(tmp_path / "tiny"), "--data", data, "--samples", 8, "--nearer", 2, "--json", out)
+    measured = json.loads(out.read_text())["models"][0]["nearer"]
+    assert measured["steps"] == 2 and math.isfinite(measured["psnr"])
+    assert all(math.isfinite(measured[name]["kid_x1e3"]) for name in ("edits", "edits_at_first"))
+    printed = capsys.readouterr().out
+    assert "nearer by 2 steps" in printed and "Edits of" in printed
+    vae = tiny_vae(TINY)
+    vae.latents = some_latents(TINY.latent_dim)
+    z = vae.latents.sample(3)
+    c, moved = vae.latents.coordinates(z), vae.latents.coordinates(evaluate.edited(vae, z)).view(3, 4, -1)
+    torch.testing.assert_close(moved[:, 1] - c, 1.5 * torch.eye(16)[[1] * 3], atol=1e-4, rtol=0)
+    torch.testing.assert_close(moved[:, 3] - c, -1.5 * torch.eye(16)[[1] * 3], atol=1e-4, rtol=0)
+
+
 def test_what_is_known_of_other_weights_is_not_taken_over(tmp_path):
     (tmp_path / "metrics.json").write_text('{"sha256": "of others", "images": 7, "minutes": 7}')
     assert evaluate.training_facts(tmp_path, "ours") == {"images": None, "minutes": None}

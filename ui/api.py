@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from gradio.context import LocalContext
 from pydantic import Field
 from torch import Tensor
 
@@ -49,7 +50,7 @@ class Api:
     """The endpoints. Docstrings and type hints are what clients and MCP read about them.
 
     uploads: the paths of the files that Gradio will delete in time. All raise PhotoError, LatentError, RequestError
-    or Busy.
+    or Busy; Gone where nobody waits for the answer.
     """
 
     def __init__(self, studio: Studio, worker: Worker, uploads: set[str], descents: Descents | None = None):
@@ -97,7 +98,7 @@ class Api:
             gr.Warning(CUT_SHORT)
         picture, psnr, z = seen.picture, seen.psnr, seen.z
         if steps:
-            z = await self.descents.whole(seen.x, steps)
+            z = await self.descents.whole(seen.x, steps, has_hung_up)
             picture, psnr = await self.worker.run(self.studio.redraw, seen.x, z)
         back = await self.worker.run(seen.place.paste, seen.photo, picture)
         path = await asyncio.to_thread(self.keep, "dog.jpg", lambda: to_file(back, "JPEG", quality=92))
@@ -152,6 +153,17 @@ class Api:
         if Path(photo).stem == "file":
             copies = Path(gr.utils.get_upload_folder()).glob(f"*/{Path(photo).name}")
             self.uploads.update(map(str, copies))
+
+
+async def has_hung_up() -> bool:
+    """Whether the program that called the endpoint which runs now waits for no answer any more."""
+    event, request = LocalContext.event_id.get(None), LocalContext.request.get(None)
+    if event is None:  # not queued: its own request waits
+        return request is not None and await request.is_disconnected()
+    # Of a queued call Gradio watches another request, and notes here that it was closed.
+    page = LocalContext.blocks.get(None)
+    jobs = [job for some in page._queue.active_jobs for job in some or ()] if page else []
+    return any(job._id == event and not job.alive for job in jobs)
 
 
 def build_api(studio: Studio, worker: Worker, descents: Descents) -> None:

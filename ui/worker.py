@@ -140,6 +140,8 @@ def in_words(error: Exception) -> str:
     """The sentence for who asked. What nobody has foreseen is logged, and is not theirs to read."""
     if isinstance(error, PLAIN):
         return str(error)
+    if isinstance(error, Gone):
+        return "Nobody waits for this answer any more."
     log.error("a request failed", exc_info=error)
     return "Something went wrong on the server; please try again."
 

@@ -88,7 +88,7 @@ export const reconstruct = (photo, wish) => call("reconstruct", { binary: true, 
 /**
  * The dog of a photo some steps nearer to the photo. crop: what the model saw of it, to begin; later calls go on.
  * @param {string} [crop]
- * @returns {Promise<Known & Failure & { share: number }>} share: of the way, 0 to 1
+ * @returns {Promise<Known & Failure & { steps: number, share: number }>} steps: taken; share: of the way, 0 to 1
  */
 export const nearer = (crop) => call("nearer", { page: PAGE, crop, ...weights() });
 

@@ -51,14 +51,14 @@ CSS = """
   max-width: 1900px !important; margin: 0 auto !important; padding: 12px clamp(12px, 2.5vw, 36px) !important;
 }
 main > .wrap > .column, main > .column { gap: 8px; }
-#pad .html-container { padding: 10px 0; }
+#pad .html-container { padding: 2px 0 10px; }
+main .tabs { gap: 0; }
 #intro .prose { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 18px; }
 #intro h1, #intro p { margin: 0; }
 @media (max-width: 760px) {
   .gradio-container > .main { padding-top: 6px !important; }
   #intro h1 { font-size: 20px; }
   #intro p, footer { display: none; } /* of the footer Gradio leaves a lone dot */
-  #pad .html-container { padding: 2px 0; }
 }
 .dark { --color-accent: #ffa366 !important; }
 .dark .pad { --lit: #ffa366; }

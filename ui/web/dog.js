@@ -30,8 +30,8 @@ export const settledAs = ({ c, latent, picture }, also) =>
  * The dog of a seed, for a place beside the one on the page; null where there was no answer.
  * @param {number} seed
  */
-export async function seedDog(seed) {
-  const answer = await server.ask(server.draw({ seed, temperature: 1 }));
+export async function seedDog(seed, temperature = 1) {
+  const answer = await server.ask(server.draw({ seed, temperature }));
   return answer && { c: answer.c, picture: answer.picture };
 }
 

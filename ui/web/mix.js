@@ -16,17 +16,19 @@ import { whenOpened } from "./tabs.js";
 
 const NAMES = /** @type {Name[]} */ (["a", "b", "c"]);
 const PASS_MS = 3000;
-/** @type {string | undefined} */
-let averageDog; // its picture, once it was fetched
+/** @type {Slot | null} */
+let ordinary = null; // the dog that stands for C where none was chosen
 
 // ---- The three slots
+/** @param {Name} name */
+const slotShown = (name) => state.slots[name] ?? (name === "c" ? ordinary : null);
+
 function showSlots() {
   for (const name of NAMES) {
-    const slot = state.slots[name], picture = image(`[data-slot=${name}] img`);
-    const shown = slot?.picture ?? (name === "c" ? averageDog : undefined); // without C, B is compared with the average dog
-    picture.hidden = !shown;
-    if (shown) picture.src = shown;
-    part(`[data-slot=${name}] figcaption`).textContent = slot?.label ?? (name === "c" ? "the average dog" : "empty");
+    const slot = slotShown(name), picture = image(`[data-slot=${name}] img`);
+    picture.hidden = !slot;
+    if (slot) picture.src = slot.picture;
+    part(`[data-slot=${name}] figcaption`).textContent = slot?.label ?? "empty";
   }
   const ready = state.slots.a && state.slots.b;
   for (const control of parts("#mix [data-ready]")) /** @type {HTMLButtonElement} */ (control).disabled = !ready;
@@ -86,7 +88,7 @@ async function fillFromPhoto(name, file) {
 /** What can be put into a slot. @param {Name} name @returns {string[][]} */
 const sources = (name) => [
   ["", "Choose …"], ["this", "This dog"], ["random", "A random dog"], ["seed", "The seed below"], ["photo", "A photo …"],
-  ...state.favourites.map((_, i) => [`kept ${i}`, `Favourite ${i + 1}`]), ...(name === "c" ? [["none", "The average dog"]] : []),
+  ...state.favourites.map((_, i) => [`kept ${i}`, `Favourite ${i + 1}`]), ...(name === "c" ? [["none", "An ordinary dog"]] : []),
 ];
 
 function startSlots() {
@@ -120,10 +122,12 @@ async function showMix() {
   if (state.slots.a || state.slots.b) return;
   await whenSettled();
   offerSlots({ ...state.slots, a: thisDog() });
+  seedDog(0, 0).then((dog) => {
+    ordinary = dog && { ...dog, label: "an ordinary dog" };
+    showSlots();
+  });
   const b = await slotOf(state.facts.partner);
   if (b && !state.slots.b) offerSlots({ ...state.slots, b });
-  averageDog ??= (await server.ask(server.thumbnails([state.facts.names.map(() => 0)], true)))?.pictures[0];
-  showSlots();
 }
 
 // ---- The way from A to B. It moves the dog itself, so that every other ability goes on from there.
@@ -176,7 +180,7 @@ function startMorph() {
 function startLikeness() {
   const touch = oneStep(field("#like"));
   field("#like").addEventListener("input", () => {
-    const { a, b, c } = state.slots, like = field("#like").value;
+    const { a, b } = state.slots, c = slotShown("c"), like = field("#like").value;
     if (!a || !b) return;
     update({ playing: false });
     touch();

@@ -40,24 +40,29 @@ export function isLinked(link) {
   linked = link ? state.dog.c : null;
 }
 
-/** Fetches the dog of the page's address; false where that tells of none. */
-async function followLink() {
-  const link = readLink(location.search + location.hash, state.facts.weights, state.facts.names.length);
-  if (!link) return false;
-  if (link.error) say(link.error, true);
-  else if (link.c) await goTo(link.c, "The dog of the link.");
-  else if (link.seed !== undefined) await drawSeed(link.seed, link.temperature, new Set());
+/** @typedef {NonNullable<ReturnType<typeof readLink>>} Link */
+
+const linkOfAddress = () => readLink(location.search + location.hash, state.facts.weights, state.facts.names.length);
+
+/** @param {Link} link */
+async function follow({ error, c, seed, temperature }) {
+  if (error) return say(error, true);
+  if (c) await goTo(c, "The dog of the link.");
+  else if (seed !== undefined) await drawSeed(seed, temperature, new Set());
   linked = state.dog.c;
-  return true;
 }
 
+/** @param {Last} last */
+const bringBack = ({ c, seed, temperature }) =>
+  (seed === null ? goTo(c, "Your last dog.") : drawSeed(seed, temperature, new Set()));
+
 export async function beginWithLastDog() {
-  const last = readLast(), first = state.dog.edit;
-  window.addEventListener("hashchange", followLink);
-  const isTold = await followLink();
-  if (!isTold && last && state.dog.edit === first && !sameDog(last.c, state.dog.c)) {
-    const { seed, temperature, c } = last;
-    await (seed === null ? goTo(c, "Your last dog.") : drawSeed(seed, temperature, new Set()));
-  }
+  const link = linkOfAddress(), last = readLast();
+  if (last && (!link || link.error) && !sameDog(last.c, state.dog.c)) await bringBack(last);
+  if (link) await follow(link);
   subscribe(["dog"], keepLast);
+  window.addEventListener("hashchange", () => { // a link of the old kind, pasted into the address
+    const pasted = linkOfAddress();
+    if (pasted) follow(pasted);
+  });
 }

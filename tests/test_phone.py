@@ -1,4 +1,4 @@
-"""A thumb's way: from a cold start to the edited dog of one's own photo, with the dog and its buttons always in sight."""
+"""A thumb's way: from a cold start to the edited dog of one's own photo, the dog and its buttons in sight."""
 
 import io
 
@@ -25,7 +25,7 @@ def tap(page, selector: str, x: float = 0.5) -> None:
     """What lies there is in sight and uncovered; x: how far across it is tapped."""
     part = page.locator(selector)
     if not page.evaluate(UNCOVERED, [selector, x]):
-        part.scroll_into_view_if_needed()  # within the panel: the dog stays where it is
+        part.evaluate("part => part.scrollIntoView({ block: 'end' })")  # within the panel: the dog stays in sight
     assert page.evaluate(UNCOVERED, [selector, x]), f"{selector} is not in sight"
     in_sight(page)
     box = part.bounding_box()

@@ -26,7 +26,8 @@ def without_comments(script: str) -> str:
 
 MODULES = {path.name: without_comments(path.read_text(encoding="utf-8")) for path in sorted(WEB.glob("*.js"))}
 VERSION = hashlib.sha256(json.dumps(MODULES).encode()).hexdigest()[:12]
-LATER = {"load.js", "lesson.js"}  # the first is in the page itself, the second is fetched when its tab is opened
+# The first is in the page itself; the lesson's are fetched when its tab is opened.
+LATER = {"load.js", *(name for name in MODULES if name.startswith("lesson"))}
 
 
 def serve(request: Request) -> Response:

@@ -19,11 +19,18 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.classic import ClassicEncoder
+from model.files import write_whole
 from model.gan import LATENT_DIM, SIZE, WIDTH, GanRun, new_generator
 
 from .command import one_sentence, unwritten
 from .data.folder import Samples, load_splits
 
+CARD = """# A GAN that fell apart
+
+Four generators of one run, for the page's lesson: {command}.
+Its recipe is unwise on purpose (training/gan.py). Draws are of 63 x 63 pixels. The pictures that it learned from are
+not part of this repository. For research and other non-commercial use.
+"""
 BATCH, LEARNING_RATE, BETAS = 16, 2e-3, (0.9, 0.999)
 STAGES = (0.04, 0.2, 0.5, 1.0)  # shares of the run after which a generator is kept
 POINTS = 60  # of each loss curve
@@ -93,6 +100,8 @@ def main(argv: list[str] | None = None) -> None:
         pictures, _ = load_splits(args.data, SIZE, progress=True)
         run = train(Samples(pictures, LATENT_DIM, args.seed), args.images, args.seed)
         run.save(args.out)
+        told = f"--data {args.data} --out {args.out} --images {args.images} --seed {args.seed}"
+        write_whole(args.out / "README.md", CARD.format(command=f"`python -m training.gan {told}`").encode())
     print(f"Losses at the end: {json.dumps(run.losses[-1][1:])} -> {args.out}")
 
 

@@ -36,7 +36,8 @@ def lines(file: str, function: str) -> str:
         node = next(part for part in ast.iter_child_nodes(node) if getattr(part, "name", None) == name)
     assert isinstance(node, ast.FunctionDef)
     source = html.escape(ast.get_source_segment(text, node, padded=True) or "")
-    source = source.replace("{", "&#123;").replace("$", "&#36;")  # which Gradio's templates would take for their own
+    for sign in "{$`\\":  # which Gradio's templates would take for their own
+        source = source.replace(sign, f"&#{ord(sign)};")
     return f'<p><code>{file}</code>, line {node.lineno}:</p><pre tabindex="0">{source}</pre>'
 
 

@@ -87,7 +87,7 @@ const dots = (points, kind) => `<path class="${kind}" d="${points.map(([x, y]) =
 export function drawCloud(svg, dogs, drawn = []) {
   svg.setAttribute("viewBox", "-4.5 -4.5 9 9");
   const rings = [1, 2, 3].map((r) => `<circle class="ring" r="${r}"/>`).join("");
-  svg.innerHTML = `${dots(dogs, "dogs")}${rings}${dots(drawn, "drawn")}<circle class="point" r="0.25" visibility="hidden"/>`;
+  svg.innerHTML = `${dots(dogs, "real")}${rings}${dots(drawn, "fresh")}<circle class="point" r="0.25" visibility="hidden"/>`;
 }
 
 const WIDTH = 320, HEIGHT = 150, EDGE = 14;

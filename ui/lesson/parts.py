@@ -32,8 +32,13 @@ def pictured(studio: Studio, photo: bytes) -> Image.Image:
     return to_picture(as_seen(studio, photo)[0])
 
 
+def url(picture: Image.Image) -> str:
+    """Of the small models lossless, for they are enlarged; of others a JPEG, which is a tenth as large."""
+    return data_url(picture, still=picture.width < 100)
+
+
 def urls(pictures: list[Image.Image]) -> list[str]:
-    return [data_url(picture) for picture in pictures]
+    return [url(picture) for picture in pictures]
 
 
 def rounded(values: Tensor, digits: int = 3) -> list:
@@ -51,10 +56,10 @@ def squeezed(models: Models, photo: bytes) -> Squeezed:
     x_hat = studio.decode(latents.from_coordinates(kept)).cpu()
     errors = (x - x_hat).square().mean((1, 2, 3)) / 4  # on a scale of 0..1
     steps = [
-        Kept(kept=count, picture=data_url(to_picture(picture)), psnr=round(10 * math.log10(1 / max(error, 1e-10)), 1))
+        Kept(kept=count, picture=url(to_picture(picture)), psnr=round(10 * math.log10(1 / max(error, 1e-10)), 1))
         for count, picture, error in zip(KEPT, x_hat, errors.tolist())
     ]
-    return Squeezed(crop=data_url(pictured(studio, photo)), size=studio.size, steps=steps)
+    return Squeezed(crop=url(pictured(studio, photo)), size=studio.size, steps=steps)
 
 
 def seen_in(room: Room, photo: bytes) -> RoomSeen:
@@ -64,7 +69,7 @@ def seen_in(room: Room, photo: bytes) -> RoomSeen:
         points=rounded(room.cloud.points),
         directions=rounded(room.cloud.directions, 5),
         z=rounded(z, 4)[0],
-        picture=data_url(room.studio.draw(z)[0]),
+        picture=url(room.studio.draw(z)[0]),
     )
 
 
@@ -81,10 +86,10 @@ def priced(room: Room, photo: bytes) -> Priced:
     return Priced(
         price=room.price,
         likeness=round(room.likeness, 2),
-        dogs=room.dogs,
+        far=round(room.far, 2),
         points=rounded(room.cloud.points),
         pictures=urls(drawn[1:]),
-        rebuilt=data_url(drawn[0]),
+        rebuilt=url(drawn[0]),
     )
 
 
@@ -100,8 +105,8 @@ def averaged(models: Models, photo: bytes, pictures: list[Tensor]) -> Hair:
     """pictures: of `hairs`, each [3, S, S]."""
     by_pixels = models.seeds_own
     x_hat = by_pixels.decode(by_pixels.vae.encode(as_seen(by_pixels, photo))[0])
-    means = [Mean(count=n, picture=data_url(to_picture(torch.stack(pictures[:n]).mean(0)))) for n in MEANS]
-    return Hair(crop=data_url(pictured(models.dogvae, photo)), by_pixels=data_url(to_picture(x_hat[0])), means=means)
+    means = [Mean(count=n, picture=url(to_picture(torch.stack(pictures[:n]).mean(0)))) for n in MEANS]
+    return Hair(crop=url(pictured(models.dogvae, photo)), by_pixels=url(to_picture(x_hat[0])), means=means)
 
 
 def gan(models: Models, seed: int) -> Gan:

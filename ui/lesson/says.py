@@ -63,11 +63,11 @@ class Draws(Answer):
 
 
 class Priced(Answer):
-    """price: of a nat of KL. likeness: dB, of held-out dogs. dogs: share of random draws that pass for one."""
+    """price: of a nat of KL. likeness: dB, of held-out dogs. far: random draws from photos, in what blurred ones are."""
 
     price: float
     likeness: float
-    dogs: float
+    far: float
     points: list[list[float]]
     pictures: list[str]
     rebuilt: str

@@ -289,7 +289,8 @@ def training_table(measured: dict) -> list[str]:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
-    parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=list(PRESETS), help="default: all")
+    shown = [preset for preset in PRESETS if (ROOT / "weights" / preset).is_dir()]
+    parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=shown, help="default: those embedded")
     parser.add_argument("--times", type=int, default=50, help="calls that each latency is the median of (default 50)")
     parser.add_argument("--seconds", type=float, default=15, help="of training steps for each preset (default 15)")
     args = parser.parse_args(argv)

@@ -11,6 +11,7 @@ from torch.distributions import Normal
 from torch.distributions.kl import kl_divergence as reference_kl
 
 from model import PRESETS, Config, DogVAE, load
+from model.classic import SIZES
 from model.packed import PackedConv, packed
 from model.quantized import ByteConv, can_multiply_bytes, quantized
 from model.trunk import KERNELS, LITE0, STRIDES
@@ -72,6 +73,8 @@ def test_decode_rejects(shape):
     [
         {"network": "gan"},
         {"network": "classic", "image_size": 128},
+        {"network": "classic", "image_size": 127, "classic_width": 0},
+        {"kl": -1.0},
         {"image_size": 100},
         {"latent_dim": 0},
         {"latent_dim": 10**9},
@@ -85,6 +88,13 @@ def test_decode_rejects(shape):
 def test_config_refuses_what_it_cannot_build(entries):
     with pytest.raises(ValueError):
         Config(**entries)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_seeds_network_comes_in_several_sizes(size):
+    vae = tiny_vae(Config("tiny-classic", network="classic", image_size=size, latent_dim=8, classic_width=4))
+    mu, _ = vae.encode(drawn_batch(2, size))
+    assert mu.shape == (2, 8) and vae.decode(mu).shape == (2, 3, size, size)
 
 
 def test_config_survives_json():

@@ -132,7 +132,7 @@ def test_under_a_sub_path_in_a_frame_of_another_site(browser, tmp_path, monkeypa
         pad.locator(".examples button").first.click()
         pad.wait_for_selector("#reconstruction:not([hidden])")
         pad.get_by_role("tab", name="How it works").and_(pad.locator(":visible")).first.click()
-        pad.wait_for_selector("#lesson .samples img", timeout=60_000)
+        pad.wait_for_selector("#squeeze input:enabled", timeout=60_000)
         assert [url for url in lost if "/web/" in url] == []
         page.close()
     server.process.terminate()

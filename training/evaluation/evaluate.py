@@ -35,7 +35,8 @@ from .uncropped import of_photos
 
 SIZE = 128  # pixels a side, of every picture compared
 TEMPERATURES = (1.0, 0.7)
-HEADLINE = {"dogvae": "fitted", "classic": "normal", "autoencoder": "normal"}  # the prior its makers would draw from
+# The prior that a preset's makers would draw from; of the others it is the fitted one.
+HEADLINE = dict.fromkeys(("classic", "vae", "autoencoder", "small"), "normal")
 NEARER_BATCH = 8  # pictures that descend together
 EDITED, EDIT_DIRECTIONS, EDIT_SD = 100, 10, 1.5  # dogs that are edited, along how many directions, and how far
 ACROSS = 12  # pictures in a row of a grid that shows photos

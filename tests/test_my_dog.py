@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageChops, ImageStat
 
 from model import Crop, DogFinder
-from tests.support.serving import DESKTOP, PHONE, PIXELS, serving_as, visit
+from tests.support.serving import DESKTOP, PHONE, PIXELS, serving_as, tab, visit
 from tests.test_photo import DONE, SIZE, drag, middle, scene
 
 SEEN = "document.querySelector('#dog img').src"
@@ -46,10 +46,12 @@ def photo(tmp_path_factory):
     return path
 
 
-def send(page, path) -> None:
+def send(page, path, name: str = "Photo") -> None:
+    """Uploads a photo, and opens a tab."""
     page.evaluate("document.querySelector('#message').textContent = ''")
     page.set_input_files("#upload input[type=file]", path)
     page.wait_for_function(DONE, timeout=120_000)
+    tab(page, name)
 
 
 def unlike(a: Image.Image, b: Image.Image) -> float:
@@ -72,10 +74,12 @@ def dots(page) -> list[tuple[float, float]]:
 
 
 def test_the_crop_folds_away_and_nothing_moves(pad, photo, tmp_path):
+    tab(pad, "Sliders")  # on a phone it scrolls up to the dog
     before = places(pad)
-    send(pad, photo)
-    assert pad.locator("#photo summary").is_visible() and pad.locator("#photo img").is_hidden()
+    send(pad, photo, "Sliders")
     assert places(pad) == pytest.approx(before, abs=25), "but for a third line of the message"
+    tab(pad, "Photo")
+    assert pad.locator("#photo summary").is_visible() and pad.locator("#photo img").is_hidden()
     assert pad.evaluate("document.documentElement.scrollWidth") <= pad.viewport_size["width"]
     pad.click("#photo summary")
     assert pad.locator("#photo img").is_visible() and pad.locator("#photo .dot:visible").count() == 3

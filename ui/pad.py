@@ -45,7 +45,8 @@ from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
 from .worker import Moves, Worker, data_url, milliseconds_since, sentence
 
 STYLES = ("pad", "photo", "explore")
-FIRST_SEED = 113  # looked at: what every visitor sees first should be one of the good ones
+# Looked at: what every visitor sees first should be one of the good ones, and so should the first dog to mix it with.
+FIRST_SEED, PARTNER_SEED = 113, 106
 
 
 class Pad:
@@ -67,6 +68,8 @@ class Pad:
     async def moved(self, data: object, request: gr.Request | None = None) -> dict:
         """The same, the picture in bytes."""
         move = self.explorer.read(Move, data)
+        if move.space == "map":  # of a page that has its map already: the server was restarted
+            await self.explorer.make_map()
         try:
             turn = read(Turn, data)
         except RequestError:  # a page of its own: no newer move of it will come
@@ -95,13 +98,7 @@ class Pad:
 
     def random_dog(self, data: object) -> dict:
         question = self.explorer.read(Draw, data)
-        z = self.studio.sample(1, question.temperature, question.seed)[0]
-        if question.keep:  # the sliders that the visitor locked
-            keep = dict(question.keep)
-            c = self.studio.latents.coordinates(z[None])[0]
-            c[list(keep)] = torch.tensor(list(keep.values()))
-            z = self.studio.at(c[None])[0]
-        return self.dog(z).to_json()
+        return self.dog(self.studio.random(question.seed, question.temperature, question.keep or ())).to_json()
 
     def draw_moves(self, moves: list[Move]) -> list[dict]:
         """The moves of several pages, all of one size in one batch: `Problem` or `Moved` for each, in Python's values.
@@ -173,6 +170,7 @@ class Pad:
             share=[round(v, 2) for v in share.tolist()],
             raw_order=torch.argsort(latents.kl, descending=True).tolist(),
             examples=[f"gradio_api/file={path}" for path in examples],
+            partner=PARTNER_SEED,
             slopes=slopes,
             bends=bends,
         )
@@ -187,7 +185,7 @@ def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:
     tabs = pad.explorer
     # By these names the page's scripts call them.
     called = [pad.draw, pad.move, pad.load, pad.reconstruct, pad.nearer]
-    called += [tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
+    called += [tabs.thumbnails, tabs.wall, tabs.enlarged, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
     pad.worker.pool.submit(pad.descents.measure)  # once the page is there
     html, photo = ((WEB / f"{name}.html").read_text(encoding="utf-8") for name in ("pad", "photo"))
     html = html.replace("<!-- PHOTO -->", photo)

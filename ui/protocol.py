@@ -15,7 +15,7 @@ from model.errors import PlainError
 
 from .studio import MAX_COORDINATE
 
-MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES = 32, 64, 60
+MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES, MAX_WALL, MAX_SIDE = 32, 64, 60, 12, 1024
 MAX_WISH, MAX_CROP = 1000, 1_000_000  # characters
 
 SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one."
@@ -23,6 +23,7 @@ KIND = "Some of what was sent is not of the kind that this endpoint takes."
 _NUMBERS = "The seed and the temperature are numbers."
 _LOCKED = "What is locked are directions of the model, each with its value."
 _FILM = f"A film is a gif or an mp4 of 2 to {MAX_FRAMES} frames."
+_SIDE = f"A picture is saved at up to {MAX_SIDE} pixels a side; 0 is the size at which it is drawn."
 _LANDMARKS = "Eyes and nose do not lie in the photo; please put each in its place."
 _BOX = "The box does not lie in the photo; please draw it again."
 
@@ -49,6 +50,7 @@ NearPoint = tuple[NearPhoto, NearPhoto]
 Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 Dogs = Annotated[list, Field(min_length=1)]  # lists of coordinates along the directions
 Listed = Field(strict=False)  # a tuple comes as a list over the network
+Side = Annotated[Whole, Field(ge=0, le=MAX_SIDE)]  # pixels; 0: as large as the model draws
 
 
 class Question(BaseModel):
@@ -96,10 +98,9 @@ class PageQuestion(Question):
         return weights
 
 
-class Draw(PageQuestion):
-    """A random dog. keep: of locked sliders, which direction and at what value."""
+class Random(PageQuestion):
+    """keep: of locked sliders, which direction and at what value."""
 
-    seed: Whole = Field(description=_NUMBERS)
     temperature: float = Field(description=_NUMBERS)
     keep: list[Annotated[tuple[Whole, Coordinate], Listed]] | None = Field(None, description=_LOCKED)
 
@@ -109,6 +110,18 @@ class Draw(PageQuestion):
         if not all(0 <= index < _told(info)["dim"] for index, _ in keep or []):
             raise ValueError("no such direction")
         return keep
+
+
+class Draw(Random):
+    seed: Whole = Field(description=_NUMBERS)
+
+
+class Wall(Random):
+    """Several random dogs to choose from."""
+
+    seeds: list[Whole] = Field(
+        min_length=1, max_length=MAX_WALL, description=f"A wall is of 1 to {MAX_WALL} dogs, each with a seed."
+    )
 
 
 class Turn(Question):
@@ -138,7 +151,17 @@ class Place(Question):
 
 
 class Thumbnails(PageQuestion):
+    """large: to choose from, not to lie below something."""
+
+    large: bool = Field(False, description="Thumbnails are large, or they are not.")
     dogs: Dogs = Field(max_length=MAX_THUMBNAILS, description=f"This takes a list of 1 to {MAX_THUMBNAILS} dogs.")
+
+
+class Enlarged(PageQuestion):
+    """A dog's picture, to be saved."""
+
+    latent: Any = None
+    side: Side = Field(description=_SIDE)
 
 
 class ContactSheet(PageQuestion):
@@ -150,6 +173,7 @@ class Movie(PageQuestion):
 
     kind: Literal["gif", "mp4"] = Field(description=_FILM)
     frames: int = Field(ge=2, le=MAX_FRAMES, description=_FILM)
+    side: Side = Field(0, description=_SIDE)
     name: str = Field(max_length=64, description="A film has a name, by which its page asks how far it is.")
     dogs: list = Field(min_length=2, max_length=2, description="A film leads from one dog to another.")
 
@@ -304,6 +328,12 @@ class Pictures(Answer):
     pictures: list[str]
 
 
+class Walled(Pictures):
+    """dogs: the coordinates of each along the directions."""
+
+    dogs: list[list[float]]
+
+
 class File(Answer):
     file: str
 
@@ -324,7 +354,8 @@ class Facts(Answer):
     """What the page knows from the start.
 
     swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
-    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures.
+    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: the
+    seed of the dog that there is to mix with at first.
     slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
     """
 
@@ -335,5 +366,6 @@ class Facts(Answer):
     share: list[float]
     raw_order: list[int]
     examples: list[str]
+    partner: int
     slopes: list[float]
     bends: list[float]

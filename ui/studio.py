@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -72,6 +72,15 @@ class Studio:
             return self.latents.sample(n, temperature=temperature, seed=seed, prior=prior)
         except ValueError as error:
             raise LatentError(str(error)) from None
+
+    def random(self, seed: int, temperature: float, keep: Iterable[tuple[int, float]] = ()) -> Tensor:
+        """The latent [D] of one random dog, but with these coordinates: (direction, value). Raises LatentError."""
+        z, kept = self.sample(1, temperature, seed), dict(keep)
+        if kept:
+            c = self.latents.coordinates(z)
+            c[0, list(kept)] = torch.tensor(list(kept.values()))
+            z = self.at(c)
+        return z[0]
 
     def draw(self, z: Tensor, decode: Callable[[Tensor], Tensor] | None = None) -> list[Image.Image]:
         """Latents [n, D] -> n pictures, by the given decoder or by the CPU's own."""

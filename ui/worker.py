@@ -55,6 +55,11 @@ class Worker:
         finally:
             self.waiting -= 1
 
+    async def turn(self, function: Callable, *args):
+        """As `run`, for a piece of long work that is every visitor's: never refused, and one at a time."""
+        async with self.long_work:
+            return await asyncio.wrap_future(self.pool.submit(function, *args))
+
     async def answer(self, function: Callable, *args, request: gr.Request | None = None) -> dict:
         """As `run`, for the page: what went wrong comes back as {"error": sentence}."""
         return await sentence(self.run(function, *args, request=request))

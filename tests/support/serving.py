@@ -102,6 +102,11 @@ def visit(browser, url: str, size: tuple[int, int], own: str | None = None, touc
     return page
 
 
+def tab(page, name: str) -> None:
+    """Opens a tab of the pad, by which its panel is shown."""
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def page(request, browser, server):
     opened = visit(browser, server.url, request.param)

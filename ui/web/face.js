@@ -93,4 +93,5 @@ function letDrag(dot, index) {
 export function start() {
   subscribe(["sight"], (before) => { if (!sameSquare(state.sight, before.sight)) showFace(); });
   parts("#photo .dot").forEach(letDrag);
+  showFace();
 }

@@ -5,7 +5,8 @@ import { fetchDog } from "./dog.js";
 import { nearerAtOnce } from "./nearer.js";
 import { image, onClick, part, say } from "./page.js";
 import { inMemory, reconstruct, unfit } from "./server.js";
-import { state, subscribe, update } from "./store.js";
+import { isUnseen, state, subscribe, update } from "./store.js";
+import { openTab } from "./tabs.js";
 
 /** @import { Known, State } from "./store.js" */
 /** @typedef {{ file?: File, caption?: string, turns?: number, heads?: Known["heads"] }} Photo */
@@ -38,6 +39,7 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
     const known = { ...answer, file: kept, caption, heads: byHand ? heads ?? [] : answer.heads };
     if (answer.error && wish === state.wish) {
       update({ sight: known });
+      await openTab("photo-panel");
       await image("#photo [data-part=photo]").decode().catch(() => {}); // how high it is, is not known before
       part("#photo").scrollIntoView({ block: "nearest" }); // the error asks for something to be done there
     }
@@ -60,12 +62,28 @@ export const sameSquare = (a, b) => Boolean(a?.crop && a.crop === b?.crop && a.p
 function showReconstruction(before) {
   const { sight } = state;
   part("#reconstruction").hidden = !sight?.crop;
+  showUnseen();
   showFold(before);
   if (!sight?.crop) return;
   image("#reconstruction [data-part=crop]").src = sight.crop;
   part("#reconstruction .crop figcaption").textContent = sight.caption ?? "your photo, cropped";
-  const fit = `PSNR ${sight.psnr?.toFixed(1)} dB.`;
-  part("#reconstruction p").textContent = `${fit} ${howUsual(sight.percentile ?? 0)}${sight.caption ? "" : " Your photo is not kept."}`;
+  const fit = `As it was first drawn from the photo: PSNR ${sight.psnr?.toFixed(1)} dB.`;
+  part("#reconstruction p").textContent = `${fit} ${howUsual(sight.percentile ?? 0)}`;
+}
+
+/** Where no head was found, the photo stands in the dog's place, and nothing else can be done until that is settled. */
+function showUnseen() {
+  const unseen = isUnseen();
+  image("#unseen").hidden = part("#back-to-dog").hidden = !unseen;
+  if (unseen) image("#unseen").src = state.sight?.photo ?? "";
+  part(".actions").inert = unseen;
+}
+
+/** From a photo without a dog back to the dog that was there before. */
+function backToDog() {
+  if (!isUnseen()) return;
+  update({ sight: state.dog.base });
+  say("Here is the dog from before.");
 }
 
 /**
@@ -99,5 +117,7 @@ export function start() {
   subscribe(["sight"], showReconstruction);
   onClick("#turn-left", () => turn(3));
   onClick("#turn-right", () => turn(1));
+  onClick("#back-to-dog", backToDog);
+  subscribe(["tab"], () => { if (state.tab !== "photo-panel") backToDog(); });
   onClick("#anyway", () => { if (state.sight) look(state.sight, { whole: true }); });
 }

@@ -13,6 +13,8 @@ import { state } from "./store.js";
  * @typedef {{ number: number, space: string, values: number[], still: boolean, half?: boolean }} Move
  *   half: of half the size
  * @typedef {{ picture?: Blob | string, type?: string, took?: number, c?: number[], latent?: Latent }} Moved
+ * @typedef {{ seeds: number[], temperature: number, keep: number[][] }} Wall keep: [direction, value] of each locked slider
+ * @typedef {{ pictures: string[], dogs: number[][] }} Walled
  * @typedef {{ crop: string, picture: string, psnr: number, z: number[] }} Seen a photo through one model of the lesson
  */
 
@@ -92,8 +94,19 @@ export const reconstruct = (photo, wish) => call("reconstruct", { binary: true, 
  */
 export const nearer = (crop) => call("nearer", { page: PAGE, crop, ...weights() });
 
-/** Small pictures of dogs. @param {number[][]} dogs @returns {Promise<{ pictures: string[] } & Failure>} */
-export const thumbnails = (dogs) => call("thumbnails", { dogs: dogs.map(brief), ...weights() });
+/**
+ * Small pictures of dogs. large: to choose from, not to lie below something.
+ * @param {number[][]} dogs
+ * @returns {Promise<{ pictures: string[] } & Failure>}
+ */
+export const thumbnails = (dogs, large = false) => call("thumbnails", { dogs: dogs.map(brief), large, ...weights() });
+
+/** Random dogs, each as `draw` draws it, small. @param {Wall} wish @returns {Promise<Walled & Failure>} */
+export const wall = (wish) => call("wall", { ...wish, ...weights() });
+
+/** The dog's picture as a file. @param {Latent} latent @param {number} side pixels; 0: as it is drawn
+ * @returns {Promise<{ picture: string } & Failure>} */
+export const enlarged = (latent, side) => call("enlarged", { latent, side, ...weights() });
 
 /** The map of dogs as one picture. @returns {Promise<{ picture: string } & Failure>} */
 export const atlas = () => call("atlas", weights());
@@ -103,7 +116,7 @@ export const contactSheet = (dogs) => call("contact_sheet", { dogs: dogs.map(bri
 
 /**
  * A film from the first dog to the second and back, as a data URL.
- * @param {{ name: string, kind: string, frames: number, dogs: number[][] }} wish
+ * @param {{ name: string, kind: string, frames: number, side: number, dogs: number[][] }} wish side: pixels; 0: as they are drawn
  * @returns {Promise<{ file: string } & Failure>}
  */
 export const film = (wish) => call("movie", { ...wish, ...weights() });

@@ -112,8 +112,9 @@ def build_page(worker: Worker) -> Page:
                 build_lesson(studio, worker, examples[0])
         running = f"Running on {studio.vae.source}: `{studio.vae.weights_id}`."
         gr.Markdown(f"{PRIVACY}\n\n{LIMITS}\n\n{running}", elem_id="footnotes")
-        build_api(studio, worker, pad.descents)
-    app.own_routes += [ROUTE, Channel(pad).route, Previews(studio, worker, FIRST_SEED).route]
+        build_api(studio, worker, pad.descents, pad.named)
+    previews = Previews(studio, worker, FIRST_SEED)
+    app.own_routes += [ROUTE, Channel(pad).route, previews.route, pad.named.route]
     app.weights = studio.vae.weights_id
     app.queue(max_size=64)
     return app

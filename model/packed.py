@@ -126,7 +126,7 @@ def packed(vae: DogVAE) -> DogVAE:
     bfloat16). Elsewhere, and where torch has not these functions, that one itself."""
     if vae.device.type != "cpu" or not all(hasattr(torch.ops.mkldnn, name) for name in FUNCTIONS):
         return vae
-    shared = [*vae.parameters(), *vae.buffers(), vae.latents]
+    shared = [*vae.parameters(), *vae.buffers(), vae.latents, vae.looks, vae.breeds]
     vae = copy.deepcopy(vae, {id(part): part for part in shared})
     if isinstance(vae.decoder, ResidualDecoder):
         vae.decoder = PackedDecoder(vae.decoder)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .classic import SIZES, ClassicDecoder, ClassicEncoder
 from .crop import FRAMES
-from .latents import Latents
+from .latents import Breeds, Latents, Looks
 from .nearer import STEPS, nearer_steps
 from .residual import ResidualDecoder, TrunkEncoder
 
@@ -124,6 +124,8 @@ class DogVAE(nn.Module):
             )
         # None only until they are fitted: whatever `load` returns has them.
         self.latents: Latents = None  # type: ignore[assignment]
+        self.looks: Looks | None = None  # training.looks fits them; weights do without
+        self.breeds: Breeds | None = None
         self.source = "freshly initialised"
         self.weights_id = "0" * 12  # first 12 hex digits of the sha256 of model.safetensors
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from model.latents import Chosen
 
 from .explore import Explorer
+from .looks import Named
 from .nearer import Descent, Descents
 from .photo import see_photo
 from .protocol import (
@@ -45,7 +46,7 @@ from .scripts import WEB, on_load
 from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
 from .worker import Moves, Worker, data_url, milliseconds_since, sentence
 
-STYLES = ("pad", "photo", "explore")
+STYLES = ("pad", "photo", "explore", "sliders")
 # Looked at: what every visitor sees first should be one of the good ones, and so should the first dog to mix it with.
 FIRST_SEED, PARTNER_SEED = 113, 106
 
@@ -56,6 +57,7 @@ class Pad:
     def __init__(self, studio: Studio, worker: Worker):
         self.studio, self.worker, self.explorer = studio, worker, Explorer(studio, worker)
         self.moves, self.descents = Moves(worker, self.draw_moves), Descents(studio, worker)
+        self.named = Named(studio, worker)
 
     # ---- What the page calls. Raises PhotoError, LatentError, RequestError, Busy, Gone.
 
@@ -173,6 +175,8 @@ class Pad:
             raw_order=torch.argsort(latents.kl, descending=True).tolist(),
             examples=[f"gradio_api/file={path}" for path in examples],
             partner=PARTNER_SEED,
+            looks=self.named.look_facts(),
+            breeds=self.named.breed_names(),
             slopes=slopes,
             bends=bends,
         )
@@ -188,10 +192,12 @@ def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:
     # By these names the page's scripts call them.
     called = [pad.draw, pad.move, pad.load, pad.reconstruct, pad.nearer]
     called += [tabs.thumbnails, tabs.wall, tabs.enlarged, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
+    called += [pad.named.ways, pad.named.toward, pad.named.see_breeds]
     for work in (pad.studio.hasten, pad.descents.measure):  # once the page is there
         pad.worker.pool.submit(work)
-    html, photo = ((WEB / f"{name}.html").read_text(encoding="utf-8") for name in ("pad", "photo"))
-    html = html.replace("<!-- PHOTO -->", photo)
+    html = (WEB / "pad.html").read_text(encoding="utf-8")
+    for part in ("photo", "sliders"):
+        html = html.replace(f"<!-- {part.upper()} -->", (WEB / f"{part}.html").read_text(encoding="utf-8"))
     return gr.HTML(
         value=pad.facts(examples).to_json(),
         html_template=html.replace("FIRST_DOG", pad.first_picture()),

@@ -7,6 +7,7 @@ import { say } from "./page.js";
 import { toDataUrl } from "./picture.js";
 import { state } from "./store.js";
 
+/** @import { Way } from "./math.js" */
 /** @import { Known, Latent } from "./store.js" */
 /**
  * @typedef {{ error?: string, busy?: boolean, dropped?: boolean }} Failure busy: it is worth while to ask again
@@ -106,6 +107,19 @@ export const wall = (wish) => call("wall", { ...wish, ...weights() });
 /** The dog's picture as a file. @param {Latent} latent @param {number} side pixels; 0: as it is drawn
  * @returns {Promise<{ picture: string } & Failure>} */
 export const enlarged = (latent, side) => call("enlarged", { latent, side, ...weights() });
+
+/** The ways of all Looks. @returns {Promise<{ ways: Way[] } & Failure>} */
+export const ways = () => call("ways", weights());
+
+/** The way toward a breed. @param {string} breed @returns {Promise<Way & Failure>} */
+export const toward = (breed) => call("toward", { breed, ...weights() });
+
+/**
+ * The breeds that a classifier sees in a dog, the likeliest first. share: 0 to 1.
+ * @param {number[]} dog
+ * @returns {Promise<{ breeds: { breed: string, share: number }[] } & Failure>}
+ */
+export const seeBreeds = (dog) => call("see_breeds", { dog: brief(dog), ...weights() });
 
 /** The map of dogs as one picture. @returns {Promise<{ picture: string } & Failure>} */
 export const atlas = () => call("atlas", weights());

@@ -1,6 +1,6 @@
 """The two eyes and the nose of a dog's head, and how sure they are.
 
-A small head on the frozen trunk that finder and encoder read as well. It looks twice: at the square round the head's
+A small network on the frozen trunk that finder and encoder read as well. It looks twice: at the square round the head's
 box, then, with its mirror image, at the upright frame that the first answer gives.
 """
 
@@ -117,13 +117,13 @@ class Landmarks:
         """What is seen in each of these squares, in two looks."""
         if not crops:
             return []
-        at_first, _ = self.look([crop.cut(photo, SIZE) for crop in crops])
+        at_first, _ = self.places_in([crop.cut(photo, SIZE) for crop in crops])
         places = [crop.to_photo(points) for crop, points in zip(crops, at_first)]
         frames = [_frame(points, photo) for points in places]
         views = [frame.cut(photo, SIZE) for frame in frames if frame]
         if not views:
             return [Evidence(points, points) for points in places]
-        points, seen = self.look([*views, *(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views)])
+        points, seen = self.places_in([*views, *(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views)])
         (straight, mirrored), seen = points.chunk(2), seen.view(2, -1).mean(0)
         mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], dim=-1)[:, MIRROR]
         answers: list[Evidence] = []
@@ -138,7 +138,7 @@ class Landmarks:
         return answers
 
     @torch.inference_mode()
-    def look(self, views: list[Image.Image]) -> tuple[Tensor, Tensor]:
+    def places_in(self, views: list[Image.Image]) -> tuple[Tensor, Tensor]:
         """Views of SIZE pixels a side -> points [B, 3, 2] as shares of a view; logits [B] of their being seen."""
         x = from_pixels(torch.stack([TF.pil_to_tensor(view) for view in views]))
         points, _, seen = self.maps(*self.trunk(x.to(self.dtype, memory_format=torch.channels_last))[2:])

@@ -46,11 +46,11 @@ def nearer_steps(vae: "DogVAE", x: Tensor, mu: Tensor, steps: int = STEPS) -> It
 
 
 def _descend(descent: "Descent", steps: int) -> Iterator[tuple[int, Tensor]]:
-    history = [descent.look()]
+    history = [descent.judge()]
     for step in range(1, steps + 1):
         share = (step - 1) / max(steps - 1, 1)
         descent.step(RATE + share * (LAST_RATE - RATE))
-        history.append(descent.look())
+        history.append(descent.judge())
         yield step, descent.nearest
         before = history[-1 - PATIENCE] if len(history) > PATIENCE else float("inf")
         if not before - history[-1] >= WORTH * abs(before):  # NaN, where no picture can be judged, ends it too
@@ -79,7 +79,7 @@ class Descent:
 
     @torch.inference_mode(False)
     @torch.enable_grad()
-    def look(self) -> float:
+    def judge(self) -> float:
         """Judges z and keeps it where it is nearer than before; the mean of the least losses, NaN if none is finite."""
         z = self.z()
         self.losses = self.loss(z)
@@ -97,7 +97,7 @@ class Descent:
         self.adam.step()
 
     def loss(self, z: Tensor) -> Tensor:
-        """Of each picture [B]: features, colours at quarter size, sharpness lost, and the price of being odd."""
+        """Of each picture [B]: features, colours at quarter size, sharpness lost, and distance from the mean dog."""
         y = self.vae.decoder(z.to(self.vae.dtype)).float()
         loss = L1 * (F.avg_pool2d(y, 4) - self.small).abs().mean((1, 2, 3)) + PRICE * self.c.square().sum(1)
         if self.features:

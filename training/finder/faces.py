@@ -111,7 +111,7 @@ def moved(square: Crop, rng: random.Random) -> Crop:
 
 
 def view_of(pose: Pose, photo: Image.Image, rng: random.Random) -> tuple[Image.Image, Tensor]:
-    """A random look at a head, SIZE pixels a side, and its landmarks [3, 2] as shares of the view, or NaN."""
+    """A random view of a head, SIZE pixels a side, and its landmarks [3, 2] as shares of the view, or NaN."""
     square = moved(pose.square, rng)
     while not square.lies_in(photo.size):
         square = moved(pose.square, rng)

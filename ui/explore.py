@@ -19,7 +19,7 @@ from .worker import Worker, data_url, thumbnail_url
 
 CELL = 56  # pixels a dog on the map
 THUMBNAIL = 96  # pixels
-DRAWING = 0.8  # of the work on a film; the rest is its encoding
+DRAWING = 0.8  # share of the work on a film that is drawing; the rest is encoding
 
 
 class Explorer:

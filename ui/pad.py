@@ -45,7 +45,7 @@ from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
 from .worker import Moves, Worker, data_url, milliseconds_since, sentence
 
 STYLES = ("pad", "photo", "explore")
-FIRST_SEED = 113  # looked at: what every visitor sees first should be one of the good ones
+FIRST_SEED = 113  # chosen by eye: every visitor sees this dog first
 
 
 class Pad:
@@ -69,7 +69,7 @@ class Pad:
         move = self.explorer.read(Move, data)
         try:
             turn = read(Turn, data)
-        except RequestError:  # a page of its own: no newer move of it will come
+        except RequestError:  # a caller that does not say which page it is: each of its moves is drawn
             turn = Turn(page=uuid.uuid4().hex, number=1)
         return await self.moves.answer(turn.page, turn.number, move, request)
 

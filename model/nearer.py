@@ -1,8 +1,8 @@
 """A photo's dog brought nearer: descent on z, from the encoder's first answer toward the photo itself.
 
-The encoder answers in one pass, and its answer is not the best that 256 numbers can say. Plain descent on the
-distance blurs, since an average of hairs is nearer to each hair than a wrong one; so the picture has to keep the
-sharpness that it began with.
+The encoder answers in one pass; other 256 numbers draw a picture that is nearer to the photo. Plain descent on the
+distance would blur the picture, since an average of hairs is nearer to each hair than a wrong hair is. So the loss also
+asks the picture to keep the sharpness that it began with.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STEPS = 20
 RATE, LAST_RATE = 0.15, 0.03  # of Adam, in standard deviations a step: at the first step and at the last
 L1, SHARPNESS, PRICE = 8.0, 1.0, 2e-4  # weights in the loss, beside features at 1
-PATIENCE, WORTH = 4, 0.002  # it ends where so many steps together lower the loss by less than this share
+PATIENCE, WORTH = 4, 0.002  # it ends when 4 steps together have lowered the loss by less than this share
 
 
 def nearer_steps(vae: "DogVAE", x: Tensor, mu: Tensor, steps: int = STEPS) -> Iterator[tuple[int, Tensor]]:

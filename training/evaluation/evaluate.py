@@ -75,8 +75,8 @@ def evaluate(
 
     nearer: reconstructions are measured after so many steps of descent, too.
 
-    Sharpness is measured at that size, against the photos that have hair of their own there (`Pictures.sharp`); where
-    there are none, against all.
+    Sharpness is measured at that size, against the photos that are no enlargements (`Pictures.sharp`); where there are
+    none, against all.
     """
     mu, logvar = encode(vae, own)
     rebuilt = draw(vae, mu)
@@ -175,7 +175,7 @@ def samples_table(models: list[dict], anchors: dict) -> list[str]:
 
 
 def uncropped_table(models: list[dict]) -> list[str]:
-    """What the finder is worth, if it was measured."""
+    """How much finding the head helps, if it was measured."""
     measured = [(m["folder"], m["uncropped"]) for m in models if "uncropped" in m]
     if not measured:
         return []

@@ -47,7 +47,7 @@ from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
 from .worker import Moves, Worker, data_url, milliseconds_since, sentence
 
 STYLES = ("pad", "photo", "explore", "sliders")
-# Looked at: what every visitor sees first should be one of the good ones, and so should the first dog to mix it with.
+# Chosen by eye: every visitor sees the first dog, and may mix it with the second.
 FIRST_SEED, PARTNER_SEED = 113, 106
 
 
@@ -75,7 +75,7 @@ class Pad:
             await self.explorer.make_map()
         try:
             turn = read(Turn, data)
-        except RequestError:  # a page of its own: no newer move of it will come
+        except RequestError:  # a caller that does not say which page it is: each of its moves is drawn
             turn = Turn(page=uuid.uuid4().hex, number=1)
         return await self.moves.answer(turn.page, turn.number, move, request)
 

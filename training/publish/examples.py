@@ -2,8 +2,9 @@
 
     python -m training.examples --weights weights/dogvae --seeds 62 27 33 38 28 7 --first-phase runs/first
 
-The lesson shows the latter beside the same latents drawn by the weights as they are. --first-phase names the
-folder of the weights that the second phase started from; their latents mean the same, as the encoder is the same.
+The lesson shows the latter beside the same latents drawn by the weights as they are. --first-phase names the folder
+of the weights that the second phase started from. The encoder goes on learning in the second phase, so the same latents
+draw dogs of the same kind, not the same dogs.
 """
 
 import argparse

@@ -20,7 +20,8 @@ from .worker import data_url
 SHOWN = 640  # pixels of the longer side of the photo as the page shows it
 NO_DOG = "I found no dog's head in this photo: draw a box round it, turn the photo, or go on anyway."
 ASIDE = (
-    "I can't see both eyes and the nose: set them under Photo, Change the crop, or take a photo that looks into the camera."
+    "I can't see both eyes and the nose: set them under Photo, Change the crop, or take a photo that looks into the "
+    "camera."
 )
 
 

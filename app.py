@@ -100,8 +100,6 @@ def build_app() -> Page:
 
 def build_page(worker: Worker) -> Page:
     studio = open_weights(WEIGHTS, DogFinder())
-    studios = {name: Studio(load(HERE / "weights" / name)) for name in ("autoencoder", "classic")}
-    studios["dogvae"] = studio
     pad = Pad(studio, worker)
     examples = sorted((HERE / "assets").glob("dog-*.png"))
     # Files that API clients upload live in Gradio's cache: looked for every 10 minutes, deleted at the age of 50.
@@ -111,11 +109,12 @@ def build_page(worker: Worker) -> Page:
             with gr.Tab("Draw a dog"):
                 build_pad(pad, examples)
             with gr.Tab("How it works"):
-                build_lesson(studios, worker, examples[0])
+                build_lesson(studio, worker, examples[0])
         running = f"Running on {studio.vae.source}: `{studio.vae.weights_id}`."
         gr.Markdown(f"{PRIVACY}\n\n{LIMITS}\n\n{running}", elem_id="footnotes")
-        build_api(studio, worker, pad.descents)
-    app.own_routes += [ROUTE, Channel(pad).route, Previews(studio, worker, FIRST_SEED).route]
+        build_api(studio, worker, pad.descents, pad.named)
+    previews = Previews(studio, worker, FIRST_SEED)
+    app.own_routes += [ROUTE, Channel(pad).route, previews.route, pad.named.route]
     app.weights = studio.vae.weights_id
     app.queue(max_size=64)
     return app

@@ -261,8 +261,9 @@ class Moved(Answer):
 
 
 class Nearer(Dog):
-    """A photo's dog some steps nearer to the photo. share: of the way, 0 to 1. psnr: dB."""
+    """A photo's dog some steps nearer to the photo. steps: that were taken. share: of the way, 0 to 1. psnr: dB."""
 
+    steps: int
     share: float
     psnr: float
 
@@ -330,11 +331,21 @@ class First(Numbers):
     seed: int
 
 
+class LookFacts(BaseModel):
+    """A slider by name (ui/looks.py): the words at both ends, and whether it moves the background."""
+
+    name: str
+    low: str
+    high: str
+    background: bool
+
+
 class Facts(Answer):
     """What the page knows from the start.
 
     swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
     effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: seed.
+    looks, breeds: what there are sliders of by name; may be empty.
     slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
     """
 
@@ -346,5 +357,7 @@ class Facts(Answer):
     raw_order: list[int]
     examples: list[str]
     partner: int
+    looks: list[LookFacts]
+    breeds: list[str]
     slopes: list[float]
     bends: list[float]

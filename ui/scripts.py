@@ -26,7 +26,7 @@ def without_comments(script: str) -> str:
 
 MODULES = {path.name: without_comments(path.read_text(encoding="utf-8")) for path in sorted(WEB.glob("*.js"))}
 VERSION = hashlib.sha256(json.dumps(MODULES).encode()).hexdigest()[:12]
-IMPORT = re.compile(r'^import\b[^;]*?"\./([\w.]+)";', re.MULTILINE)
+IMPORT = re.compile(r'^import\b[^;]*?"\./([\w.-]+)";', re.MULTILINE)
 
 
 def first(name: str, found: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -134,9 +134,17 @@ export function moveNumber(index, value) {
 /** Takes one number back to where this dog began. @param {number} index */
 export function resetNumber(index) {
   const start = numbers(state.dog.base)[index];
-  if (numbers()[index] === start) return;
+  if (numbers()[index] !== start) bringBack(withNumber(index, start));
+}
+
+/** Moves this dog to coordinates that may be those where it began. @param {number[]} c */
+export function moveBack(c) {
+  bringBack({ ...state.dog, space: "directions", c, place: null, settled: false });
+}
+
+/** Where a dog is again as it began, its picture is there. @param {Dog} moved */
+function bringBack(moved) {
   remember();
-  const moved = withNumber(index, start);
   update({ dog: changed(moved) ? moved : settledAs(state.dog.base, { place: null, isAway: false }) });
 }
 

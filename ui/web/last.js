@@ -1,8 +1,8 @@
 // The dog that the page begins with: that of its address, else the last one that this browser saw.
 
 import { drawSeed, goTo } from "./dog.js";
+import { moveAsLinked } from "./looks.js";
 import { readLink, sameDog } from "./math.js";
-import { say } from "./page.js";
 import { changed, state, subscribe } from "./store.js";
 
 /** @typedef {{ c: number[], seed: number | null, temperature: number }} Last */
@@ -46,9 +46,10 @@ const linkOfAddress = () => readLink(location.search + location.hash, state.fact
 
 /** @param {Link} link */
 async function follow({ error, c, seed, temperature }) {
-  if (error) return say(error, true);
+  if (error) return moveAsLinked(location.search, error);
   if (c) await goTo(c, "The dog of the link.");
   else if (seed !== undefined) await drawSeed(seed, temperature, new Set());
+  await moveAsLinked(location.search);
   linked = state.dog.c;
 }
 

@@ -1,5 +1,6 @@
 // The page's way in: load.js calls start() with what Gradio gives to the component `#pad` (ui/pad.py, pad.html).
 
+import { start as startBreeds } from "./breeds.js";
 import { start as startCompare } from "./compare.js";
 import { start as startControls } from "./controls.js";
 import { start as startHistory } from "./history.js";
@@ -21,7 +22,7 @@ import { start as startTabs } from "./tabs.js";
 
 const PARTS = [
   startPicture, startLive, startHistory, startTabs, startControls, startPhoto, startIntake, startNearer, startCompare,
-  startSliders, startKept, startShare,
+  startSliders, startBreeds, startKept, startShare,
 ];
 
 /** @param {{ element: HTMLElement, props: { value: Facts }, server: Record<string, (data?: unknown) => Promise<any>> }} gradio */

@@ -56,6 +56,21 @@ export function mostPromising(dogs, slopes, bends) {
  */
 export const sameDog = (p, q) => p.every((v, i) => Math.abs(v - q[i]) < 1e-3);
 
+/**
+ * A slider's way. The dog stands at c . reading + level; one unit further is c + kept, or c + free where the background
+ * need not stay as it is.
+ * @typedef {{ reading: number[], level: number, kept: number[], free: number[] }} Way
+ */
+
+/** @param {number[]} c @param {Way} way */
+export const standing = (c, { reading, level }) => dot(c, reading) + level;
+
+/** The dog moved along a way until it stands there. @param {number[]} c @param {Way} way @param {number} to */
+export function along(c, way, to, keepsBackground = true) {
+  const step = keepsBackground ? way.kept : way.free, far = (to - standing(c, way)) / dot(step, way.reading);
+  return c.map((v, i) => v + far * step[i]);
+}
+
 /** A number from N(0, 1), by Box and Muller. */
 const gaussian = (random = Math.random) => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 

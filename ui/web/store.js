@@ -27,6 +27,7 @@
  * @property {number} [ratio] width of the photo / its height
  * @property {number} [turns] quarters by which the photo was turned clockwise
  * @property {Head[]} [heads]
+ * @property {boolean} [byHand] the visitor has drawn the box, or set eyes and nose
  * @property {Head | null} [guess] where no head is sure
  * @property {number[] | null} [box] what was cut out; null where no head was found
  * @property {number[]} [size] width and height of the photo in pixels, as the server read it
@@ -68,6 +69,8 @@
  * @property {number[]} slopes
  * @property {number[]} bends
  * @property {string[]} examples addresses of pictures
+ * @property {{ name: string, low: string, high: string, background: boolean }[]} looks sliders by name; may be empty
+ * @property {string[]} breeds may be empty
  * @property {number} partner the seed of the dog that there is to mix with at first
  */
 

@@ -58,7 +58,7 @@ main .tabs { gap: 0; }
 @media (max-width: 760px) {
   .gradio-container > .main { padding-top: 6px !important; }
   #intro h1 { font-size: 20px; }
-  #intro p, footer { display: none; } /* of the footer Gradio leaves a lone dot */
+  #intro p, footer { display: none !important; } /* of the footer Gradio leaves a lone dot */
 }
 .dark { --color-accent: #ffa366 !important; }
 .dark .pad { --lit: #ffa366 !important; }

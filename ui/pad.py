@@ -22,6 +22,7 @@ from torch import Tensor
 from model.latents import Chosen
 
 from .explore import Explorer
+from .facts import Facts, First
 from .looks import Named
 from .nearer import Descent, Descents
 from .photo import see_photo
@@ -29,8 +30,6 @@ from .protocol import (
     Approach,
     Dog,
     Draw,
-    Facts,
-    First,
     Latent,
     Move,
     Moved,
@@ -44,7 +43,7 @@ from .protocol import (
 )
 from .scripts import WEB, on_load
 from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
-from .worker import Moves, Worker, data_url, milliseconds_since, sentence
+from .worker import Moves, Worker, data_url, milliseconds_since, sentence, thumbnail_url
 
 STYLES = ("pad", "photo", "explore", "sliders")
 # Chosen by eye: every visitor sees the first dog, and may mix it with the second.
@@ -183,7 +182,7 @@ class Pad:
 
     def first_picture(self) -> str:
         """Small, for the HTML; the page asks for the lossless one once it is there."""
-        return data_url(self.studio.draw(self.studio.sample(1, 1.0, FIRST_SEED))[0], still=False)
+        return thumbnail_url(self.studio.draw(self.studio.sample(1, 1.0, FIRST_SEED))[0], self.studio.size)
 
 
 def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:

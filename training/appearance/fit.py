@@ -76,8 +76,8 @@ def fit_looks(latents: Latents, draws: Draws) -> Looks:
             kept.append(way(readings[k], torch.cat([readings[other], behind])))
             free.append(way(readings[k], readings[other & of_dog]))
     ends, flags = [list(measure.ends) for measure in MEASURES], [measure.background for measure in MEASURES]
-    fitted = in_latents(latents, readings, levels, torch.stack(kept), torch.stack(free))
-    return Looks(list(NAMES), *fitted, ends, flags)
+    reading, level, keep, go = in_latents(latents, readings, levels, torch.stack(kept), torch.stack(free))
+    return Looks(list(NAMES), reading, level, keep, go, ends, flags)
 
 
 def fit_breeds(latents: Latents, eye: Eye, draws: Draws) -> Breeds:
@@ -110,10 +110,13 @@ def standardised(values: Tensor) -> Tensor:
     return (values - values.mean(0)) / values.std(0).clamp_min(1e-6)
 
 
-def in_latents(latents: Latents, readings: Tensor, levels: Tensor, *ways: Tensor) -> tuple[Tensor, ...]:
-    """Readings, levels and ways in coordinates -> the same in raw latents, as `Moves` has them."""
+def in_latents(
+    latents: Latents, readings: Tensor, levels: Tensor, kept: Tensor, free: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What is fitted in coordinates -> the same in raw latents, as `Moves` has it."""
     raw = readings / latents.sd @ latents.directions
-    return raw, levels - raw @ latents.mean, *(one * latents.sd @ latents.directions for one in ways)
+    kept, free = (one * latents.sd @ latents.directions for one in (kept, free))
+    return raw, levels - raw @ latents.mean, kept, free
 
 
 def changes(latents: Latents, eye: Eye, draws: Draws, looks: Looks, keep: bool = True) -> Tensor:
@@ -142,9 +145,9 @@ def own_and_most(change: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def only(looks: Looks, shown: list[int]) -> Looks:
-    tensors = (getattr(looks, name)[shown] for name in looks.TENSORS)
-    names, ends, flags = ([every[k] for k in shown] for every in (looks.names, looks.ends, looks.background))
-    return Looks(names, *tensors, ends, flags)
+    readings, levels, kept, free = (t[shown] for t in (looks.readings, looks.levels, looks.kept, looks.free))
+    names, ends, flags = [looks.names[k] for k in shown], [looks.ends[k] for k in shown], looks.background
+    return Looks(names, readings, levels, kept, free, ends, [flags[k] for k in shown])
 
 
 def name_directions(draws: Draws) -> list[str]:

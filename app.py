@@ -61,9 +61,9 @@ main .tabs { gap: 0; }
   #intro p, footer { display: none; } /* of the footer Gradio leaves a lone dot */
 }
 .dark { --color-accent: #ffa366 !important; }
-.dark .pad { --lit: #ffa366; }
+.dark .pad { --lit: #ffa366 !important; }
 .dark .pad input[type="range"] { color-scheme: dark; accent-color: #ffa366 !important; }
-.dark .pad #message.problem { color: #ffb4ab; }
+.dark .pad #message.problem { color: #ffb4ab !important; }
 """
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # the visitor's own: nothing to fetch
 INTRO = "# DogVAE\nEvery dog here is drawn from **256 numbers**. Move a slider and watch; or upload your own dog."

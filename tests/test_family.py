@@ -84,7 +84,8 @@ def test_a_family_and_its_tree(page):
     page.wait_for_function(CHANGED, arg=founder)
     child = picture(page)
     names = page.locator("#tree button")
-    assert names.evaluate_all("all => all.map(one => one.ariaLabel)") == ["Dog 1", "Dog 2", "Puppy 1, of Dog 1 and Dog 2"]
+    labels = names.evaluate_all("all => all.map(one => one.ariaLabel)")
+    assert labels == ["Dog 1", "Dog 2", "Puppy 1, of Dog 1 and Dog 2"]
     page.click("#breed")
     page.wait_for_function("!document.querySelector('#puppies').hasAttribute('aria-busy')", timeout=60_000)
     page.locator("#puppies button").nth(5).click()

@@ -1,4 +1,4 @@
-"""A thumb's way: from a cold start to the edited dog of one's own photo, with the dog and its buttons always in sight."""
+"""A thumb's way: from a cold start to the edited dog of one's own photo, the dog and its buttons in sight."""
 
 import io
 
@@ -25,7 +25,7 @@ def tap(page, selector: str, x: float = 0.5) -> None:
     """What lies there is in sight and uncovered; x: how far across it is tapped."""
     part = page.locator(selector)
     if not page.evaluate(UNCOVERED, [selector, x]):
-        part.scroll_into_view_if_needed()  # within the panel: the dog stays where it is
+        part.evaluate("part => part.scrollIntoView({ block: 'end' })")  # within the panel: the dog stays in sight
     assert page.evaluate(UNCOVERED, [selector, x]), f"{selector} is not in sight"
     in_sight(page)
     box = part.bounding_box()
@@ -89,8 +89,19 @@ def test_the_map_is_large_enough_for_a_finger(phone):
     before, window = picture(phone), phone.locator(".window").bounding_box()
     session = phone.context.new_cdp_session(phone)
     x, y = window["x"] + window["width"] / 2, window["y"] + window["height"] / 2
-    distances = {"x": x, "y": y, "xDistance": -120, "yDistance": -60, "gestureSourceType": "touch"}
-    session.send("Input.synthesizeScrollGesture", distances)
+
+    def touch(kind: str, *at: tuple[float, float]) -> None:
+        points = [{"x": a, "y": b} for a, b in at]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        phone.wait_for_timeout(20)
+
+    def swipe(right: float, down: float) -> None:
+        touch("touchStart", (x, y))
+        for step in range(1, 11):
+            touch("touchMove", (x + right * step / 10, y + down * step / 10))
+        touch("touchEnd")
+
+    swipe(-120, 0)
     assert phone.evaluate("document.querySelector('.window').scrollLeft") > 60
     assert phone.locator("#map .point").is_hidden() and picture(phone) == before, "to move the map chooses no dog"
     phone.touchscreen.tap(x, y)
@@ -98,9 +109,6 @@ def test_the_map_is_large_enough_for_a_finger(phone):
     point = phone.locator("#map .point").bounding_box()
     assert abs(point["x"] + point["width"] / 2 - x) < 3 and abs(point["y"] + point["height"] / 2 - y) < 3
     here = picture(phone)
-    touch = lambda kind, *at: session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(at)})  # noqa: E731
-    touch("touchStart", {"x": x, "y": y})
-    touch("touchMove", {"x": x + 40, "y": y + 20})
-    touch("touchEnd")
+    swipe(40, 20)
     phone.wait_for_function("before => document.querySelector('#dog img').src !== before", arg=here)
     assert phone.locator("#map .point").bounding_box()["x"] > point["x"] + 30

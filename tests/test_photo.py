@@ -175,7 +175,7 @@ def test_a_photo_is_turned(desktop, photos):
 
 
 def test_no_head_says_so_and_leaves_the_choice(page, photos):
-    # The dog that the page opens with is a JPEG until its lossless picture has come.
+    # The dog that the page opens with is no PNG until its lossless picture has come.
     page.wait_for_function("document.querySelector('#dog img').src.startsWith('data:image/png')")
     before = page.get_attribute("#dog img", "src")
     send(page, photos["none"])

@@ -23,7 +23,7 @@ def tags(url: str, **headers: str) -> dict[str, str]:
     page = httpx.get(url, headers=headers).text
     head = page[: page.index("</head>")]
     found = TAG.findall(head)
-    assert len(found) == len(dict(found)) and "gradio" not in head[: head.index("<script>")].lower(), "Gradio's are gone"
+    assert len(found) == len(dict(found)) and "gradio" not in head[: head.index("<script>")].lower()
     assert re.search(r'property="og:|name="twitter:', TAG.sub("", head)) is None
     return dict(found)
 

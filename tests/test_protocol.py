@@ -22,6 +22,7 @@ from ui.pad import FIRST_SEED, Pad, server_function
 from ui.protocol import (
     ContactSheet,
     Draw,
+    Enlarged,
     Facts,
     Move,
     Movie,
@@ -35,6 +36,7 @@ from ui.protocol import (
     read,
 )
 from ui.studio import LatentError, Studio
+from ui.wall import Wall
 from ui.worker import Busy, Gone, Worker, data_url
 
 ROOT = Path(__file__).parent.parent
@@ -80,6 +82,12 @@ def test_each_field_that_can_be_wrong_says_what_is_right():
         (Thumbnails, {"dogs": [DOG] * 33}, "This takes a list of 1 to 32 dogs."),
         (Thumbnails, {"dogs": "dogs"}, "This takes a list of 1 to 32 dogs."),
         (ContactSheet, {}, "This takes a list of 1 to 64 dogs."),
+        (Wall, {"temperature": 1}, "A wall is of 1 to 12 dogs"),
+        (Wall, {"temperature": 1, "seeds": list(range(13))}, "A wall is of 1 to 12 dogs"),
+        (Wall, {"temperature": 1, "seeds": [1, "2"]}, "A wall is of 1 to 12 dogs"),
+        (Enlarged, {"side": 1025}, "A picture is saved at up to 1024 pixels"),
+        (Enlarged, {}, "A picture is saved at up to 1024 pixels"),
+        (Movie, FILM | {"side": -1}, "A picture is saved at up to 1024 pixels"),
         (Movie, FILM | {"kind": ["gif"]}, "A film is a gif or an mp4 of 2 to 60 frames."),
         (Movie, FILM | {"frames": 3.0}, "A film is a gif or an mp4 of 2 to 60 frames."),
         (Movie, FILM | {"name": 7}, "A film has a name"),
@@ -274,6 +282,18 @@ def test_the_tabs(pad):
     assert picture(answered(tabs.contact_sheet({"dogs": [DOG] * 9}))["picture"]).size == (8 * PIXELS, 2 * PIXELS)
     film = answered(tabs.movie(FILM | {"dogs": [DOG, [1.0] * 256]}))["file"]
     assert picture(film).n_frames == 4  # three there, and one back
+    larger = answered(tabs.movie(FILM | {"side": 300, "kind": "gif"}))["file"]
+    assert picture(film).size == (PIXELS, PIXELS) and picture(larger).size == (300, 300)
+    wall = answered(tabs.wall({"seeds": [3, 4], "temperature": 1, "keep": [[5, 2.0]]}))
+    alone = answered(pad.draw({"seed": 4, "temperature": 1, "keep": [[5, 2.0]]}))
+    assert len(wall["pictures"]) == 2 and wall["dogs"][1] == pytest.approx(alone["c"], abs=1e-3)
+    assert wall["dogs"][0][5] == pytest.approx(2, abs=1e-3)
+    for side in (300, 0):
+        saved = picture(answered(tabs.enlarged({"latent": alone["latent"], "side": side}))["picture"])
+        assert saved.size == ((side or PIXELS),) * 2
+    assert ImageChops.difference(saved, picture(alone["picture"])).getbbox() is None
+    with pytest.raises(LatentError):
+        answered(tabs.enlarged({"latent": [1], "side": 0}))
     assert tabs.drawn == {} and answered(tabs.progress("x")) == answered(tabs.progress(["x"])) == {"share": 0}
     shown = answered(tabs.atlas({}))["picture"]
     assert shown and answered(tabs.atlas({}))["picture"] == shown

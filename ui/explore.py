@@ -25,11 +25,10 @@ from .protocol import (
     Progress,
     Q,
     Thumbnails,
-    Wall,
-    Walled,
     read,
 )
 from .studio import MAX_COORDINATE, Studio
+from .wall import Wall, Walled, random_dogs
 from .worker import Worker, data_url, thumbnail_url
 
 CELL = 56  # pixels a dog on the map
@@ -56,13 +55,7 @@ class Explorer:
         return Pictures(pictures=await self.small(drawn, LARGE if question.large else THUMBNAIL)).to_json()
 
     async def wall(self, data: object, request: gr.Request | None = None) -> dict:
-        asked = self.read(Wall, data)
-
-        def latents() -> tuple[Tensor, list]:
-            z = torch.stack([self.studio.random(seed, asked.temperature, asked.keep or ()) for seed in asked.seeds])
-            return z, [[round(v, 3) for v in c] for c in self.studio.latents.coordinates(z).tolist()]
-
-        z, dogs = await self.worker.run(latents, request=request)
+        z, dogs = await self.worker.run(random_dogs, self.studio, self.read(Wall, data), request=request)
         return Walled(pictures=await self.small(await self.draw(z, request), LARGE), dogs=dogs).to_json()
 
     async def enlarged(self, data: object, request: gr.Request | None = None) -> dict:

@@ -43,7 +43,7 @@ from .protocol import (
 )
 from .scripts import WEB, on_load
 from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
-from .worker import Moves, Worker, data_url, milliseconds_since, sentence
+from .worker import Moves, Worker, data_url, milliseconds_since, sentence, thumbnail_url
 
 STYLES = ("pad", "photo", "explore", "sliders")
 # Looked at: what every visitor sees first should be one of the good ones, and so should the first dog to mix it with.
@@ -181,7 +181,7 @@ class Pad:
 
     def first_picture(self) -> str:
         """Small, for the HTML; the page asks for the lossless one once it is there."""
-        return data_url(self.studio.draw(self.studio.sample(1, 1.0, FIRST_SEED))[0], still=False)
+        return thumbnail_url(self.studio.draw(self.studio.sample(1, 1.0, FIRST_SEED))[0], self.studio.size)
 
 
 def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:

@@ -15,7 +15,7 @@ from model.errors import PlainError
 
 from .studio import MAX_COORDINATE
 
-MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES, MAX_WALL, MAX_SIDE = 32, 64, 60, 12, 1024
+MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES, MAX_SIDE = 32, 64, 60, 1024
 MAX_WISH, MAX_CROP = 1000, 1_000_000  # characters
 
 SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one."
@@ -116,14 +116,6 @@ class Draw(Random):
     seed: Whole = Field(description=_NUMBERS)
 
 
-class Wall(Random):
-    """Several random dogs to choose from."""
-
-    seeds: list[Whole] = Field(
-        min_length=1, max_length=MAX_WALL, description=f"A wall is of 1 to {MAX_WALL} dogs, each with a seed."
-    )
-
-
 class Turn(Question):
     """Whose move, and which of its moves. The page counts them."""
 
@@ -151,16 +143,12 @@ class Place(Question):
 
 
 class Thumbnails(PageQuestion):
-    """large: to choose from, not to lie below something."""
-
     large: bool = Field(False, description="Thumbnails are large, or they are not.")
     dogs: Dogs = Field(max_length=MAX_THUMBNAILS, description=f"This takes a list of 1 to {MAX_THUMBNAILS} dogs.")
 
 
 class Enlarged(PageQuestion):
-    """A dog's picture, to be saved."""
-
-    latent: Any = None
+    latent: Any = Field(None, description="A picture that is to be saved is that of a latent.")
     side: Side = Field(description=_SIDE)
 
 
@@ -169,8 +157,6 @@ class ContactSheet(PageQuestion):
 
 
 class Movie(PageQuestion):
-    """A film from one dog to another and back. name: by which the page asks how far it is."""
-
     kind: Literal["gif", "mp4"] = Field(description=_FILM)
     frames: int = Field(ge=2, le=MAX_FRAMES, description=_FILM)
     side: Side = Field(0, description=_SIDE)
@@ -328,12 +314,6 @@ class Pictures(Answer):
     pictures: list[str]
 
 
-class Walled(Pictures):
-    """dogs: the coordinates of each along the directions."""
-
-    dogs: list[list[float]]
-
-
 class File(Answer):
     file: str
 
@@ -363,8 +343,7 @@ class Facts(Answer):
     """What the page knows from the start.
 
     swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
-    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: the
-    seed of the dog that there is to mix with at first.
+    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: seed.
     looks, breeds: what there are sliders of by name; may be empty.
     slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
     """

@@ -14,7 +14,7 @@ let chosen = "";
 let way = null;
 
 /** The slider of the breed that is chosen. */
-export const breedRows = () => (chosen ? [wayRow({ name: chosen, low: "less", high: "more", way: () => way })] : []);
+export const breedRows = () => (way ? [wayRow({ name: chosen, low: "less", high: "more", way })] : []);
 
 export const breedHint = () => (chosen ? `Move the slider to make this dog more like a ${chosen}, or less.`
   : "Choose a breed; then a slider leads toward it. The pictures were drawn by the model.");

@@ -56,7 +56,7 @@ function showFirstDog(facts) {
   update({ facts, dog, fields: { seed: `${seed}`, temperature: "1", morph: "0", like: "0" } });
 }
 
-/** To be small, the page comes with a JPEG of it; here the lossless picture takes its place, in the history too. */
+/** To be small, the page comes with a WebP of it; here the lossless picture takes its place, in the history too. */
 async function sharpenFirstDog() {
   const { base, seed, temperature } = state.dog;
   const answer = await draw({ seed: Number(seed), temperature }).catch(() => null);

@@ -18,7 +18,8 @@ from model.latents import Moves
 from model.pixels import to_file
 
 from .explore import THUMBNAIL
-from .protocol import Answer, LookFacts, PageQuestion, Q, RequestError, read
+from .facts import LookFacts
+from .protocol import Answer, PageQuestion, Q, RequestError, read
 from .studio import MAX_COORDINATE, MAX_LATENT, Studio
 from .worker import Busy, Worker
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from model.latents import Chosen
 
 from .explore import Explorer
+from .facts import Facts, First
 from .looks import Named
 from .nearer import Descent, Descents
 from .photo import see_photo
@@ -28,8 +29,6 @@ from .protocol import (
     Approach,
     Dog,
     Draw,
-    Facts,
-    First,
     Latent,
     Move,
     Moved,

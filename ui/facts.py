@@ -1,0 +1,43 @@
+"""What the page knows from the start."""
+
+from pydantic import BaseModel
+
+from .protocol import SWAPPED, Answer, Numbers
+
+
+class First(Numbers):
+    """The dog that the page opens with; its picture is in the HTML."""
+
+    seed: int
+
+
+class LookFacts(BaseModel):
+    """A slider by name (ui/looks.py): the words at both ends, and whether it moves the background."""
+
+    name: str
+    low: str
+    high: str
+    background: bool
+
+
+class Facts(Answer):
+    """In the page itself.
+
+    swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
+    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: seed.
+    looks, breeds: what there are sliders of by name; may be empty.
+    slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
+    """
+
+    first: First
+    weights: str
+    swapped: str = SWAPPED
+    names: list[str]
+    share: list[float]
+    raw_order: list[int]
+    examples: list[str]
+    partner: int
+    looks: list[LookFacts]
+    breeds: list[str]
+    slopes: list[float]
+    bends: list[float]

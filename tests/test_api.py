@@ -99,7 +99,7 @@ def test_bad_input_gets_one_sentence(client, endpoint, arguments, sentence):
 
 def test_only_the_contract_is_public(client):
     named = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(named) == {"/sample", "/decode", "/reconstruct", "/morph"}
+    assert set(named) == {"/sample", "/decode", "/move", "/breeds", "/reconstruct", "/morph"}
 
 
 def test_latents_have_a_schema_that_clients_accept(client):

@@ -18,12 +18,12 @@ from model.photos import PhotoError
 from tests.support.serving import PIXELS
 from tests.support.tiny import LARGE, some_latents, tiny_vae
 from ui.api import Api, Morph, Sample
+from ui.facts import Facts
 from ui.pad import FIRST_SEED, Pad, server_function
 from ui.protocol import (
     ContactSheet,
     Draw,
     Enlarged,
-    Facts,
     Move,
     Movie,
     PageQuestion,

@@ -24,8 +24,8 @@ class Facts(Answer):
     """In the page itself.
 
     swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
-    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: seed.
-    looks, breeds: what there are sliders of by name; may be empty.
+    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: seed
+    of the first dog to mix with. looks, breeds: what there are sliders of by name; may be empty.
     slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
     """
 

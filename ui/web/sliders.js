@@ -14,8 +14,11 @@ const ROW = `<div class="slider"><span class="name"></span><input type="range" m
     <path class="shackle" d="M5 7V5a3 3 0 0 1 6 0v2"/><rect x="3" y="7" width="10" height="7" rx="1.5"/></svg></label>
   <button type="button" title="Back to where this dog began">&#8634;</button></div>`;
 
-/** @type {"looks" | "breeds" | "all"} */
-let kind = "all", asked = kind; // what is shown, and what is to be shown next
+/** @typedef {"looks" | "breeds" | "all"} Kind */
+/** @type {Kind} */
+let kind = "all";
+/** @type {Kind} */
+let asked = "all"; // what is to be shown next
 let page = 0;
 let showsRaw = false; // whether the rows are those of raw numbers
 /** @type {{ row: HTMLElement, show: () => void }[]} */
@@ -107,7 +110,7 @@ function turnTo(to) {
 
 // ---- What is shown of the three
 
-/** @param {typeof kind} next */
+/** @param {Kind} next */
 async function chooseKind(next) {
   asked = next;
   if (isRaw() && next !== "all") await chooseSpace("directions");
@@ -133,7 +136,7 @@ export function start() {
   const { looks, breeds } = state.facts, has = { looks: looks.length > 0, breeds: breeds.length > 0, all: true };
   part("#kinds").hidden = !has.looks && !has.breeds;
   for (const one of parts("[data-kind]")) {
-    const of = /** @type {typeof kind} */ (one.dataset.kind);
+    const of = /** @type {Kind} */ (one.dataset.kind);
     one.hidden = !has[of];
     one.addEventListener("click", () => chooseKind(of));
   }

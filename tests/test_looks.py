@@ -80,8 +80,7 @@ def test_what_moves_another_more_than_half_as_much_as_itself_is_not_shown():
 def some_looks(dim: int) -> Looks:
     random = torch.Generator().manual_seed(0)
     readings, kept, free = (torch.randn(len(MEASURES), dim, generator=random) for _ in range(3))
-    ends, flags = [list(one.ends) for one in MEASURES], [one.background for one in MEASURES]
-    return Looks(list(NAMES), readings, torch.zeros(len(MEASURES)), kept, free, ends, flags)
+    return Looks(list(NAMES), readings, torch.zeros(len(MEASURES)), kept, free, [list(one.ends) for one in MEASURES])
 
 
 @pytest.fixture(scope="module")

@@ -153,7 +153,7 @@ def test_a_link_moves_its_dog_and_what_is_not_known_here_is_left_out(named, brow
     assert message(other) == "This model has no “tail”, “wolf”: left out."
     assert distance(picture(other), plain) > 2
     other.goto(re.sub("dog=.{12}", "dog=0123456789ab", f"{link}&looks=background:2"))
-    other.wait_for_function("document.querySelector('#message').textContent.includes('“background”: left out')")
+    other.wait_for_function("document.querySelector('#message')?.textContent.includes('“background”: left out')")
     assert message(other).startswith("The link shows a dog of another model")
     other.close()
 

@@ -58,7 +58,7 @@ main .tabs { gap: 0; }
 @media (max-width: 760px) {
   .gradio-container > .main { padding-top: 6px !important; }
   #intro h1 { font-size: 20px; }
-  #intro p, footer { display: none; } /* of the footer Gradio leaves a lone dot */
+  #intro p, footer { display: none !important; } /* of the footer Gradio leaves a lone dot */
 }
 .dark { --color-accent: #ffa366 !important; }
 .dark .pad { --lit: #ffa366 !important; }
@@ -100,8 +100,6 @@ def build_app() -> Page:
 
 def build_page(worker: Worker) -> Page:
     studio = open_weights(WEIGHTS, DogFinder())
-    studios = {name: Studio(load(HERE / "weights" / name)) for name in ("autoencoder", "classic")}
-    studios["dogvae"] = studio
     pad = Pad(studio, worker)
     examples = sorted((HERE / "assets").glob("dog-*.png"))
     # Files that API clients upload live in Gradio's cache: looked for every 10 minutes, deleted at the age of 50.
@@ -111,7 +109,7 @@ def build_page(worker: Worker) -> Page:
             with gr.Tab("Draw a dog"):
                 build_pad(pad, examples)
             with gr.Tab("How it works"):
-                build_lesson(studios, worker, examples[0])
+                build_lesson(studio, worker, examples[0])
         running = f"Running on {studio.vae.source}: `{studio.vae.weights_id}`."
         gr.Markdown(f"{PRIVACY}\n\n{LIMITS}\n\n{running}", elem_id="footnotes")
         build_api(studio, worker, pad.descents, pad.named)

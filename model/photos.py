@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pillow_heif
 import torch
-from PIL import Image, ImageChops, ImageCms, JpegImagePlugin
+from PIL import Image, ImageChops, ImageCms, JpegImagePlugin, PngImagePlugin
 from torchvision.io import ImageReadMode, decode_webp
 
 from .errors import PlainError
@@ -24,6 +24,7 @@ from .formats.tiff import is_tiff, read_tiff
 
 Image.init()  # all of Pillow's readers, of which FORMATS picks
 pillow_heif.register_heif_opener()
+PngImagePlugin.MAX_TEXT_CHUNK = 2**25  # bytes of a text or a profile in a PNG: editors write more than Pillow's 1 MB
 
 # No others: Pillow knows forty formats, among them programs (EPS) and the data of telescopes and weather stations.
 FORMATS = ("PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP")  # and JPEG and TIFF, which have ways of their own
@@ -40,6 +41,7 @@ MAX_SCANS = 100  # of a progressive JPEG; cameras write about ten, and each is a
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # of a JPEG: not a byte of a scan, not a restart within one
 SCAN, END = 0xDA, 0xD9
 CUT_SHORT = "This file is cut short: a little of the picture is missing at its end."
+USUAL_GAMMA = 1 / 2.2  # by which a PNG encodes light (its specification, 11.3.2.2); nearly sRGB's curve
 PROFILES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}  # a profile's space of colours -> mode
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -135,6 +137,8 @@ def _decode(data: bytes, load: Callable[[Image.Image], object]) -> Stored:
         photo.draft("RGB", (1024, 1024))  # a JPEG is decoded at 1/2 to 1/8: all that a crop can use
         load(photo)
         colours, alpha = _split(_reduced(photo))
+    if photo.format == "PNG" and not profile and "srgb" not in photo.info:
+        colours = _brightened(colours, photo.info.get("gamma", USUAL_GAMMA))
     return Stored(colours, alpha, profile, _orientation(photo) or 1)
 
 
@@ -204,6 +208,14 @@ def _hex(text: str) -> bytes:
         return bytes.fromhex("".join(text.split("\n")[3:]))
     except (ValueError, AttributeError):
         return b""
+
+
+def _brightened(colours: Image.Image, gamma: float) -> Image.Image:
+    """Colours of a PNG that were encoded by another exponent than the usual one, as its chunk gAMA says."""
+    exponent = USUAL_GAMMA / gamma if 0.1 < gamma < 5 else 1
+    if abs(exponent - 1) < 0.05 or colours.mode not in ("L", "RGB"):
+        return colours
+    return colours.point([round(255 * (value / 255) ** exponent) for value in range(256)] * len(colours.getbands()))
 
 
 def _reduced(photo: Image.Image) -> Image.Image:

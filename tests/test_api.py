@@ -1,18 +1,29 @@
 """The named endpoints through gradio_client, and the pad's own protocol called by a stranger."""
 
+import asyncio
 import contextlib
 import json
 import math
+import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
+import gradio as gr
 import httpx
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image, ImageChops, ImageStat
 
+from bench.support.servers import free_port
 from model import DogFinder, load, open_photo
+from model.photos import CUT_SHORT
 from model.pixels import to_picture, to_tensor
+from tests.support.files import packed
 from tests.support.serving import ROOT
+from ui.api import has_hung_up
+from ui.nearer import Descents
+from ui.worker import Gone, Worker
 
 SIZE = json.loads((ROOT / "weights" / "dogvae" / "config.json").read_text())["image_size"]
 
@@ -64,6 +75,44 @@ def test_reconstruct_as_before_with_one_argument(client, server):
     assert len(answer.json()["data"]) == 5, answer.text
 
 
+@pytest.mark.parametrize("way", ["queued", "at once"])
+def test_a_program_that_hangs_up_is_noticed(way):
+    """So that nobody's photo is brought nearer for nobody."""
+    noticed = threading.Event()
+
+    async def wait():
+        while not await has_hung_up():
+            await asyncio.sleep(0.05)
+        noticed.set()
+
+    with gr.Blocks() as app:
+        gr.Button().click(wait, api_name="wait")
+    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, server_port=free_port())
+    if way == "queued":
+        event = httpx.post(f"{url}gradio_api/call/wait", json={"data": []}, timeout=60).json()["event_id"]
+        with httpx.stream("GET", f"{url}gradio_api/call/wait/{event}", timeout=60):
+            assert not noticed.wait(1)
+    else:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}gradio_api/run/wait", json={"data": []}, timeout=httpx.Timeout(60, read=1))
+    assert noticed.wait(60)
+    app.close()
+
+
+def test_a_descent_that_nobody_waits_for_ends():
+    taken = []
+
+    async def is_gone():
+        return len(taken) == 3
+
+    descents = Descents(None, Worker())
+    descents.begin = lambda x, steps: SimpleNamespace(over=False)
+    descents.go_on = taken.append
+    with pytest.raises(Gone), ThreadPoolExecutor(1) as pool:  # in this thread the browser's loop may be running
+        pool.submit(asyncio.run, descents.whole(None, 40, is_gone)).result(60)
+    assert len(taken) == 3
+
+
 def test_morph(client):
     _, (a, b) = client.predict(3, 1.0, 2, api_name="/sample")
     gif, frames = client.predict(a, b, 5, api_name="/morph")
@@ -95,6 +144,23 @@ def test_bad_input_gets_one_sentence(client, endpoint, arguments, sentence):
     with pytest.raises(Exception, match=sentence) as caught:
         client.predict(*arguments, api_name=endpoint)
     assert "Traceback" not in str(caught.value)
+
+
+def test_a_photo_that_is_cut_short_comes_with_a_word(server, tmp_path):
+    whole = packed(Image.open(ROOT / "assets" / "dog-1.png").convert("RGB"), "JPEG")
+    api, session = f"{server.url}/gradio_api", {"session_hash": "short"}
+    (path,) = httpx.post(f"{api}/upload", files={"files": ("dog.jpg", whole[:-9])}, timeout=60).json()
+    config = httpx.get(f"{server.url}/config", timeout=60).json()
+    number = next(d["id"] for d in config["dependencies"] if d["api_name"] == "reconstruct")
+    photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    httpx.post(f"{api}/queue/join", json=session | {"fn_index": number, "data": [photo, 0]}, timeout=60)
+    said = []
+    with httpx.stream("GET", f"{api}/queue/data", params=session, timeout=60) as events:
+        for line in events.iter_lines():
+            said += [json.loads(line.removeprefix("data: "))] if line else []
+            if said and said[-1]["msg"] == "process_completed":
+                break
+    assert said[-1]["success"] and CUT_SHORT in [event.get("log") for event in said]
 
 
 def test_only_the_contract_is_public(client):

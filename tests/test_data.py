@@ -64,7 +64,7 @@ def test_all_formats_that_the_page_reads_are_trained_on(tmp_path):
 def test_links_are_followed_once_and_nothing_hidden_is_read(tmp_path):
     data = tmp_path / "data"
     draw_folder(tmp_path / "elsewhere", 3)
-    for place in (data / "shown", data / ".Trash", data / ".thumbnails" / "large"):
+    for place in (data / "shown", data / ".Trash", data / ".thumbnails" / "large", data / "@eaDir", data / "__MACOSX"):
         draw_folder(place, 2, first=10)
     draw_dog(20).save(data / "._dog.jpg")
     (data / "linked").symlink_to(tmp_path / "elsewhere")
@@ -95,6 +95,19 @@ def test_folders_for_training_and_validation(names, tmp_path):
     train, val = load_splits(tmp_path, 32)
     assert (len(train), len(val)) == (2, 3)
     assert [len(p) for p in first_pictures(str(tmp_path), 32)] == [2, 3]
+
+
+def test_folders_for_training_and_validation_within_the_only_folder(tmp_path):
+    """As an archive unpacks them."""
+    for count, name in enumerate(("train", "val", "__MACOSX"), 2):
+        draw_folder(tmp_path / "dogs" / "256px" / name, count, first=10 * count)
+    (tmp_path / "LICENSE").write_text("yours", encoding="utf-8")
+    (tmp_path / "round").symlink_to(tmp_path / "dogs")
+    (tmp_path / "round").rename(tmp_path / "dogs" / "256px" / ".round")
+    assert [len(p) for p in load_splits(tmp_path, 32)] == [2, 3]
+    assert [len(p) for p in first_pictures(str(tmp_path), 32)] == [2, 3]
+    draw_dog(0).save(tmp_path / "beside them.png")
+    assert sum(len(p) for p in load_splits(tmp_path, 32)) == 6
 
 
 def test_two_folders_that_could_be_meant(tmp_path):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from model import PhotoError, open_photo
 from model.photos import MAX_BYTES, scans
-from tests.support.files import SRGB, SWAPPED, exif, grey_profile, jpeg_with, packed, png, tiff
+from tests.support.files import SRGB, SWAPPED, exif, grey_profile, jpeg_with, packed, png, tiff, with_chunk
 from tests.support.tiny import draw_dog
 from tests.test_photos import STORED_AS, UPRIGHT, close, sentence
 
@@ -85,9 +85,7 @@ def with_exif(format: str, data: bytes) -> bytes:
     if format == "JPEG":
         return jpeg_with(plain, (0xE1, data))
     if format == "PNG":
-        chunk = b"eXIf" + data[6:]
-        framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        return plain[:33] + framed + plain[33:]
+        return with_chunk(plain, b"eXIf", data[6:])
     return packed(TURNED, format, exif=data, quality=95)
 
 
@@ -128,11 +126,15 @@ def test_formats_that_say_themselves_how_they_are_turned(format):
 NOISY = Image.blend(draw_dog(5, 400), Image.merge("RGB", [Image.effect_noise((400, 400), 80)] * 3), 0.3)
 CUT = {
     "JPEG": packed(NOISY, "JPEG"),
+    "JPEG with restarts": packed(NOISY, "JPEG", restart_marker_rows=2),
+    "JPEG with many": packed(NOISY, "JPEG", restart_marker_blocks=3),
+    "progressive with restarts": packed(NOISY, "JPEG", progressive=True, restart_marker_rows=2),
     "progressive JPEG": packed(NOISY, "JPEG", progressive=True),
     "PNG": packed(NOISY, "PNG"),
     "WebP": packed(NOISY, "WEBP"),
     "lossless WebP": packed(NOISY, "WEBP", lossless=True),
     "AVIF": packed(NOISY, "AVIF"),
+    "HEIC": packed(NOISY, "HEIF"),
     "GIF": packed(NOISY, "GIF"),
     "BMP": packed(NOISY, "BMP"),
 }
@@ -190,6 +192,29 @@ def test_a_profile_of_other_colours_than_the_picture_has():
     assert open_photo(packed(red, icc_profile=grey_profile(1.0))).getpixel((4, 4)) == (255, 0, 0)
     assert close(open_photo(packed(grey, icc_profile=SRGB)).getpixel((4, 4)), (77, 77, 77), 1)
     assert close(open_photo(packed(red.convert("CMYK"), "JPEG", icc_profile=SRGB)).getpixel((4, 4)), (255, 0, 0), 5)
+
+
+def test_the_gamma_of_a_png_is_followed():
+    grey = Image.new("L", (8, 8), 64)
+    for mode in ("L", "RGB", "P", "RGBA"):
+        plain = packed(grey.convert(mode))
+        for gamma, value in ((1.0, 136), (1 / 1.8, 82), (1 / 2.2, 64), (0, 64)):
+            chunk = struct.pack(">I", round(gamma * 100_000))
+            assert close(open_photo(with_chunk(plain, b"gAMA", chunk)).getpixel((4, 4)), (value,) * 3, 1), (mode, gamma)
+    linear = with_chunk(packed(grey), b"gAMA", struct.pack(">I", 100_000))
+    assert open_photo(with_chunk(linear, b"sRGB", b"\0")).getpixel((4, 4)) == (64, 64, 64), "sRGB goes before gAMA"
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_much_text_in_a_png(kind):
+    head = {b"zTXt": b"notes\0\0", b"iTXt": b"XML:com.adobe.xmp\0\1\0\0\0", b"iCCP": b"icc\0\0"}[kind]
+    much = with_chunk(packed(UPRIGHT), kind, head + zlib.compress(bytes(9_000_000)))
+    assert open_photo(much).tobytes() == UPRIGHT.tobytes()
+
+
+def test_more_text_than_a_file_may_hold():
+    bomb = with_chunk(packed(UPRIGHT), b"zTXt", b"notes\0\0" + zlib.compress(bytes(40_000_000)))
+    assert "could not be read" in sentence(bomb)
 
 
 # ---- 5. Samples of any depth and layout

@@ -319,19 +319,3 @@ def test_odd_photos_work(desktop, tmp_path):
         assert message(desktop) in ("The sliders now edit this dog.", ASIDE), path.name
     upload(desktop, tmp_path / "truncated.jpg")
     assert message(desktop)
-
-
-def test_how_it_works_shows_every_row(desktop):
-    upload(desktop, ROOT / "assets" / "dog-2.png")
-    desktop.get_by_role("tab", name="How it works").and_(desktop.locator(":visible")).first.click()
-    desktop.wait_for_function("document.querySelectorAll('#lesson .samples img').length === 48", timeout=60_000)
-    desktop.wait_for_function(
-        "[...document.querySelectorAll('#lesson img')].every(i => i.complete && i.naturalWidth > 0)", timeout=60_000
-    )
-    assert desktop.inner_text("#lesson .whose") == "the picture that you chose"
-    rows = desktop.eval_on_selector_all("#lesson .rows img", "images => images.map(i => i.src)")
-    assert len(set(rows)) == 4
-    assert desktop.locator("#lesson svg rect").count() == 3 * 16
-    first = desktop.locator("#lesson .samples img").first.get_attribute("src")
-    desktop.click("#again")
-    desktop.wait_for_function(f"document.querySelector('#lesson .samples img').src !== {json.dumps(first)}")

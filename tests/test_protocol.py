@@ -18,8 +18,7 @@ from model.photos import PhotoError
 from tests.support.serving import PIXELS
 from tests.support.tiny import LARGE, some_latents, tiny_vae
 from ui.api import Api, Morph, Sample
-from ui.facts import Facts
-from ui.pad import FIRST_SEED, Pad, server_function
+from ui.pad import Pad, server_function
 from ui.protocol import (
     ContactSheet,
     Draw,
@@ -175,6 +174,16 @@ def test_of_one_batch_some_are_drawn_at_half_the_size():
         assert max(ImageStat.Stat(ImageChops.difference(Image.open(io.BytesIO(alone)), whole)).mean) < 1
 
 
+def test_a_quicker_decoder_draws_what_moves_and_not_what_rests():
+    vae = tiny_vae()
+    vae.latents = some_latents()
+    studio, drawn = Studio(vae), []
+    studio.decode_moving = lambda z, half: drawn.append(len(z)) or studio.decode(z, half=half)
+    moves = [Move(values=[float(i)] * 16, still=i == 1) for i in range(3)]
+    answers = Pad(studio, Worker()).draw_moves(moves)
+    assert drawn == [2] and [answer["type"] for answer in answers] == ["image/jpeg", "image/png", "image/jpeg"]
+
+
 def test_wrong_questions_raise(pad):
     for work, error in (
         (pad.draw({"seed": -1, "temperature": 1}), LatentError),
@@ -274,38 +283,6 @@ def test_a_move_waits_for_one_step_of_all_descents(pad, monkeypatch):
         return between
 
     assert answered(run()) <= 2 and order[-1] == "step"
-
-
-def test_the_tabs(pad):
-    tabs = pad.explorer
-    assert len(answered(tabs.thumbnails({"dogs": [DOG] * 3}))["pictures"]) == 3
-    assert picture(answered(tabs.contact_sheet({"dogs": [DOG] * 9}))["picture"]).size == (8 * PIXELS, 2 * PIXELS)
-    film = answered(tabs.movie(FILM | {"dogs": [DOG, [1.0] * 256]}))["file"]
-    assert picture(film).n_frames == 4  # three there, and one back
-    larger = answered(tabs.movie(FILM | {"side": 300, "kind": "gif"}))["file"]
-    assert picture(film).size == (PIXELS, PIXELS) and picture(larger).size == (300, 300)
-    wall = answered(tabs.wall({"seeds": [3, 4], "temperature": 1, "keep": [[5, 2.0]]}))
-    alone = answered(pad.draw({"seed": 4, "temperature": 1, "keep": [[5, 2.0]]}))
-    assert len(wall["pictures"]) == 2 and wall["dogs"][1] == pytest.approx(alone["c"], abs=1e-3)
-    assert wall["dogs"][0][5] == pytest.approx(2, abs=1e-3)
-    for side in (300, 0):
-        saved = picture(answered(tabs.enlarged({"latent": alone["latent"], "side": side}))["picture"])
-        assert saved.size == ((side or PIXELS),) * 2
-    assert ImageChops.difference(saved, picture(alone["picture"])).getbbox() is None
-    with pytest.raises(LatentError):
-        answered(tabs.enlarged({"latent": [1], "side": 0}))
-    assert tabs.drawn == {} and answered(tabs.progress("x")) == answered(tabs.progress(["x"])) == {"share": 0}
-    shown = answered(tabs.atlas({}))["picture"]
-    assert shown and answered(tabs.atlas({}))["picture"] == shown
-    place = answered(pad.move({"values": [0.25, 0.5], "space": "map", "still": True}))
-    assert len(place["c"]) == 256 and place["c"] != DOG
-
-
-def test_the_page_knows_its_facts(pad, studio):
-    facts = pad.facts([Path("/assets/dog-1.png")]).to_json()
-    assert Facts(**facts).to_json() == facts and facts["first"]["seed"] == FIRST_SEED
-    assert facts["weights"] == studio.vae.weights_id and sorted(facts["raw_order"]) == list(range(256))
-    assert sum(facts["share"]) == pytest.approx(100, abs=1) and len(facts["names"]) == 256
 
 
 def test_the_endpoints(studio, tmp_path, monkeypatch):

@@ -144,3 +144,16 @@ def test_no_dog(studio):
     assert "z" not in answer and answer["box"] is None and "no dog's head" in answer["error"]
     with pytest.raises(NoDogError):
         studio.see(file(sea))
+
+
+@pytest.mark.parametrize("part", [(0.2, 0.2, 0.8, 0.8), (0.3, 0.0, 1.0, 1.0)], ids=["larger", "at the edge"])
+def test_a_face_whose_frame_reaches_beyond_the_photo(studio, finder, photo, part):
+    """A photo that is the face alone, and one at whose edge half an ear is cut off."""
+    frame = finder.frame(photo, frame=studio.vae.config.frame)
+    (left, top), side = (v - frame.side / 2 for v in frame.centre), frame.side
+    tight = photo.crop([round(v + side * share) for v, share in zip((left, top) * 2, part)])
+    answer = ask(studio, tight)
+    assert answer["z"].isfinite().all()
+    place = Crop.from_json(answer["place"])
+    reach = max(abs(v - s / 2) for v, s in zip(place.centre, tight.size)) + place.side / 2
+    assert studio.vae.config.frame == "box" or reach > max(tight.size) / 2

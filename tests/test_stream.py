@@ -1,12 +1,14 @@
 """Data that does not fit into memory, as `datasets` reads it: pictures in folders, and in tar shards."""
 
+import io
 import tarfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from model import load
+from model import load, open_photo
+from tests.support.files import packed
 from tests.support.running import arguments, fails, finished, start
 from tests.support.tiny import draw_dog, draw_folder
 from tests.test_scale import ended, start_several
@@ -146,6 +148,22 @@ def test_a_shard_that_is_cut_short_ends_with_a_sentence(tmp_path, shards, in_pro
     (tmp_path / "a.tar").write_bytes(whole)
     (tmp_path / "b.tar").write_bytes(whole[: len(whole) // 2])
     assert "broke off" in fails(*arguments(tmp_path / "run", tmp_path, "--stream"))
+
+
+def test_shards_hold_all_formats_that_the_page_reads(tmp_path):
+    """Of each sample the first picture; nothing hidden."""
+    names = {"1.heic": "HEIF", "2.JPEG": "JPEG", "a/2.avif": "AVIF", "3.jfif": "JPEG", "4.mpo": "MPO", "5": "PNG"}
+    hidden = {"._1.jpg": "JPEG", "__MACOSX/1.jpg": "JPEG", "5.mask.png": "PNG"}
+    with tarfile.open(tmp_path / "dogs.tar", "w") as tar:
+        for seed, (name, format) in enumerate((names | hidden).items()):
+            data = packed(draw_dog(seed), format)
+            for part, content in ((name, data), (f"{name}.json", b"{}")):
+                about = tarfile.TarInfo(part)
+                about.size = len(content)
+                tar.addfile(about, io.BytesIO(content))
+    entries = list(open_stream(str(tmp_path)))
+    assert {entry["image"]["path"] for entry in entries} == set(names)
+    assert all(open_photo(encoded(entry)).size == (64, 64) for entry in entries)
 
 
 def test_names_that_look_like_patterns_and_files_that_are_gone(tmp_path):

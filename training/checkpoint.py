@@ -18,12 +18,19 @@ class CheckpointError(PlainError):
     """The checkpoint can't be resumed; its text is one plain sentence."""
 
 
-def save_checkpoint(folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer], **facts):
-    """Modules, optimizers and plain facts (numbers, strings, dicts) -> FOLDER/checkpoint.safetensors.
+def save_checkpoint(
+    folder: Path,
+    modules: dict[str, nn.Module],
+    optimizers: dict[str, torch.optim.Optimizer],
+    further: dict[str, Tensor],
+    **facts,
+) -> None:
+    """Modules, optimizers, the tensors `further` and plain facts -> FOLDER/checkpoint.safetensors.
 
     Raises OSError, the former one intact.
     """
-    tensors = {f"{name}.{k}": v for name, module in modules.items() for k, v in module.state_dict().items()}
+    tensors = {f"further.{name}": tensor for name, tensor in further.items()}
+    tensors |= {f"{name}.{k}": v for name, module in modules.items() for k, v in module.state_dict().items()}
     for name, optimizer in optimizers.items():
         for index, values in optimizer.state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{k}": v for k, v in values.items()}
@@ -43,8 +50,13 @@ def read_facts(folder: Path) -> dict:
         raise CheckpointError(f"{path} is damaged; train into another --out to start anew.") from None
 
 
-def load_checkpoint(folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> None:
-    """Fills modules and optimizers in place. Raises CheckpointError if they are not those of the file."""
+def load_checkpoint(
+    folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]
+) -> dict[str, Tensor]:
+    """Fills modules and optimizers in place; returns the tensors that were saved as `further`.
+
+    Raises CheckpointError if modules or optimizers are not those of the file.
+    """
     tensors: dict[str, Tensor] = {}
     try:
         with safe_open(folder / NAME, "pt") as file:
@@ -58,6 +70,7 @@ def load_checkpoint(folder: Path, modules: dict[str, nn.Module], optimizers: dic
                 state.setdefault(int(index), {})[entry] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
             _match_layout(optimizer)
+        return _under("further", tensors)
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
         first = str(error).splitlines()[0]
         raise CheckpointError(f"The checkpoint in {folder} does not fit this run ({first}).") from None

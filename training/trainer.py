@@ -7,7 +7,6 @@ import copy
 import json
 import signal
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,7 +14,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
 
-from model import PRESETS, Config, DogVAE, load
+from model import Config, DogVAE, load
 from model.files import write_whole
 from model.pretrained import read, save
 from model.residual import TrunkEncoder
@@ -54,8 +53,7 @@ class Trainer:
         self.accelerator = make_accelerator(config.precision)
         facts = read_facts(self.out) if config.resume else None
         self.config = config = config.resumed(facts) if facts else config
-        self.model_config = replace(PRESETS[config.preset], frame=config.frame)
-        self.recipe = config.recipe()
+        self.recipe, self.model_config = config.recipe(), config.model_config()
         self._check(facts)
         self.images, self.minutes, self.skipped_steps, self.bad_in_a_row = 0, 0.0, 0, 0
         self.asked_to_stop = self.stopping = False
@@ -153,10 +151,10 @@ class Trainer:
         """From the checkpoint: its phase, its state, its counts."""
         if facts["phase"] != self.phase.name:
             self.phase = PHASES[facts["phase"]](self, facts["phase_from"])
-        load_checkpoint(self.out, *self._state())
+        tensors = load_checkpoint(self.out, *self._state())
         self.images, self.minutes = facts["images"], facts["minutes"]
         self.skipped_steps, self.total = facts["skipped_steps"], self.config.images or facts["total"]
-        self.phase.begin(facts)
+        self.phase.go_on(facts, tensors)
 
     def _trim_log(self) -> None:
         """Drops the lines of another run, and those that a killed one wrote after its last checkpoint."""
@@ -218,8 +216,8 @@ class Trainer:
                 if self.images // self.config.tick > tick:
                     tick = self.images // self.config.tick
                     self.show()
+                    self.phase.follow()  # first, so that a resumed run goes on with what this one goes on with
                     self.save()
-                    self.phase.follow()
         self.save()
         if self.stopping:
             raise Stopped(f"Stopped at {self.images} images and saved; --resume goes on from here.")
@@ -313,7 +311,7 @@ class Trainer:
         facts |= {"batch": self.batch, "realism": self.recipe.realism_share, "seed": self.config.seed}
         facts |= {"config": self.model_config.to_json(), "training": self.config.to_json()}
         try:
-            save_checkpoint(self.out, *self._state(), **facts)
+            save_checkpoint(self.out, *self._state(), self.phase.tensors(), **facts)
             save(self.ema, self.out)
             self.phase.save()
         except OSError as error:

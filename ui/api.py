@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from gradio.context import LocalContext
 from pydantic import Field
 from torch import Tensor
 
 from model.nearer import STEPS
-from model.photos import PhotoError
+from model.photos import CUT_SHORT, PhotoError
 from model.pixels import to_file
 
 from . import film
@@ -57,7 +58,7 @@ class Api:
     """The endpoints. Docstrings and type hints are what clients and MCP read about them.
 
     uploads: the paths of the files that Gradio will delete in time. All raise PhotoError, LatentError, RequestError
-    or Busy.
+    or Busy; Gone where nobody waits for the answer.
     """
 
     def __init__(
@@ -132,12 +133,15 @@ class Api:
             nearer: whole number from 0 to 40; in so many steps the first answer is brought nearer to the photo.
         Returns:
             The crop, the reconstruction, its PSNR in dB, the latent, the photo with the reconstruction in it (JPEG).
+            Of a file that is cut short near its end a warning comes before them.
         """
         steps = read(Reconstruct, {"nearer": nearer}).nearer
         seen = await self.worker.run(self.see, photo)
+        if seen.photo.info.get("cut_short"):
+            gr.Warning(CUT_SHORT)
         picture, psnr, z = seen.picture, seen.psnr, seen.z
         if steps:
-            z = await self.descents.whole(seen.x, steps)
+            z = await self.descents.whole(seen.x, steps, has_hung_up)
             picture, psnr = await self.worker.run(self.studio.redraw, seen.x, z)
         back = await self.worker.run(seen.place.paste, seen.photo, picture)
         path = await asyncio.to_thread(self.keep, "dog.jpg", lambda: to_file(back, "JPEG", quality=92))
@@ -192,6 +196,17 @@ class Api:
         if Path(photo).stem == "file":
             copies = Path(gr.utils.get_upload_folder()).glob(f"*/{Path(photo).name}")
             self.uploads.update(map(str, copies))
+
+
+async def has_hung_up() -> bool:
+    """Whether the program that called the endpoint which runs now waits for no answer any more."""
+    event, request = LocalContext.event_id.get(None), LocalContext.request.get(None)
+    if event is None:  # not queued: its own request waits
+        return request is not None and await request.is_disconnected()
+    # Of a queued call Gradio watches another request, and notes here that it was closed.
+    page = LocalContext.blocks.get(None)
+    jobs = [job for some in page._queue.active_jobs for job in some or ()] if page else []
+    return any(job._id == event and not job.alive for job in jobs)
 
 
 def build_api(studio: Studio, worker: Worker, descents: Descents, named: Named) -> None:

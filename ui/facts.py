@@ -1,4 +1,4 @@
-"""What the page knows from the start."""
+"""What the server says once of its model, when the page is built."""
 
 from pydantic import BaseModel
 
@@ -20,11 +20,11 @@ class LookFacts(BaseModel):
 
 
 class Facts(Answer):
-    """In the page itself.
+    """What the page knows from the start.
 
     swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
-    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: seed
-    of the first dog to mix with. looks, breeds: what there are sliders of by name; may be empty.
+    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: the
+    seed of the dog that there is to mix with at first. looks, breeds: what there are sliders of by name; may be empty.
     slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
     """
 

@@ -6,6 +6,7 @@ all of them.
 Anyone can call what the page calls, so every value is checked (`protocol`).
 """
 
+import itertools
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -85,7 +86,7 @@ class Pad:
 
     async def nearer(self, data: object, request: gr.Request | None = None) -> dict:
         descent = await self.descents.advance(self.explorer.read(Approach, data), request)
-        return await self.worker.run(self.shown, descent, request=request)
+        return await self.descents.piece(self.shown, descent, request=request)
 
     # ---- How it is answered, in the worker's thread
 
@@ -102,12 +103,12 @@ class Pad:
         return self.dog(self.studio.random(question.seed, question.temperature, question.keep or ())).to_json()
 
     def draw_moves(self, moves: list[Move]) -> list[dict]:
-        """The moves of several pages, all of one size in one batch: `Problem` or `Moved` for each, in Python's values.
+        """The moves of several pages, all of one kind in one batch: `Problem` or `Moved` for each, in Python's values.
 
         A picture is a JPEG; of a dog that rests a PNG, and its numbers are there, too.
         """
         began, zs = time.perf_counter(), [self.moved_to(move) for move in moves]
-        pictures = self.draw_sizes([(z, move.half) for z, move in zip(zs, moves) if isinstance(z, Tensor)])
+        pictures = self.draw_together([(z, move) for z, move in zip(zs, moves) if isinstance(z, Tensor)])
         decoding = milliseconds_since(began)
         moved = (
             z if isinstance(z, Problem) else self.to_moved(z, next(pictures), move.still, decoding)
@@ -121,13 +122,14 @@ class Pad:
         file = png(picture) if still else jpeg(picture)
         return Moved(picture=file, type=kind, decoding=decoding, encoding=milliseconds_since(began), **numbers)
 
-    def draw_sizes(self, wanted: list[tuple[Tensor, bool]]) -> Iterator[Image.Image]:
-        """Pictures of latents [D], each whole or, where the model can, of half the size."""
+    def draw_together(self, wanted: list[tuple[Tensor, Move]]) -> Iterator[Image.Image]:
+        """Pictures of latents [D], each as its move wishes: whole or, where the model can, of half the size; of a dog
+        that rests as well as the model can."""
         drawn: dict[int, Image.Image] = {}
-        for half in (False, True):
-            places = [i for i, (_, is_half) in enumerate(wanted) if is_half == half]
+        for half, still in itertools.product((False, True), repeat=2):
+            places = [i for i, (_, move) in enumerate(wanted) if (move.half, move.still) == (half, still)]
             if places:
-                decode = partial(self.studio.decode, half=half)
+                decode = partial(self.studio.decode if still else self.studio.decode_moving, half=half)
                 drawn |= zip(places, self.studio.draw(torch.stack([wanted[i][0] for i in places]), decode))
         return (drawn[i] for i in range(len(wanted)))
 
@@ -153,8 +155,8 @@ class Pad:
     def shown(self, descent: Descent) -> dict:
         picture, psnr = self.studio.redraw(descent.x, descent.z)
         share = 1.0 if descent.over else descent.done / descent.most
-        url = data_url(picture, still=descent.over)
-        return Nearer(picture=url, share=share, psnr=round(psnr, 1), **dict(self.numbers(descent.z))).to_json()
+        known = {"picture": data_url(picture, still=descent.over), "steps": descent.done, "psnr": round(psnr, 1)}
+        return Nearer(share=share, **known, **dict(self.numbers(descent.z))).to_json()
 
     def facts(self, examples: list[Path]) -> Facts:
         """examples: pictures by the model, within the paths that Gradio may show."""
@@ -190,7 +192,8 @@ def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:
     called = [pad.draw, pad.move, pad.load, pad.reconstruct, pad.nearer]
     called += [tabs.thumbnails, tabs.wall, tabs.enlarged, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
     called += [pad.named.ways, pad.named.toward, pad.named.see_breeds]
-    pad.worker.pool.submit(pad.descents.measure)  # once the page is there
+    for work in (pad.studio.hasten, pad.descents.measure):  # once the page is there
+        pad.worker.pool.submit(work)
     html = (WEB / "pad.html").read_text(encoding="utf-8")
     for part in ("photo", "sliders"):
         html = html.replace(f"<!-- {part.upper()} -->", (WEB / f"{part}.html").read_text(encoding="utf-8"))

@@ -19,7 +19,10 @@ from .worker import data_url
 
 SHOWN = 640  # pixels of the longer side of the photo as the page shows it
 NO_DOG = "I found no dog's head in this photo: draw a box round it, turn the photo, or go on anyway."
-ASIDE = "I can't see both eyes and the nose well: a photo that looks into the camera comes out better."
+ASIDE = (
+    "I can't see both eyes and the nose well: a photo that looks into the camera comes out better, or set them "
+    "yourself under Change the crop."
+)
 
 
 def see_photo(studio: Studio, upload: object) -> dict:

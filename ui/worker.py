@@ -71,10 +71,14 @@ class Moves:
     Of each page only the newest move waits; the one that it overtakes is answered with {"dropped": True}, and
     keeps its place in the queue for the newer one. Up to `most` pages are drawn in one batch, which costs
     about half as much a picture as one by one.
+
+    polite: only one batch at a time queues for the thread, however many pages wait, so that other work never waits for
+    more than one.
     """
 
-    def __init__(self, worker: Worker, draw: Callable[[list], list[dict]], most: int = 8):
-        self.worker, self.draw, self.most = worker, draw, most
+    def __init__(self, worker: Worker, draw: Callable[[list], list[dict]], most: int = 8, polite: bool = False):
+        self.worker, self.draw, self.most, self.polite = worker, draw, most, polite
+        self.has_turn = False  # whether a polite batch queues or is being drawn
         self.waiting: dict[str, tuple[int, object, Future, float]] = {}  # page -> its newest move, longest wait first
         self.lock = Lock()
 
@@ -88,14 +92,22 @@ class Moves:
             if known and known[0] > number:  # the network changed their order
                 return {"dropped": True}
             self.waiting[page] = (number, move, future, time.perf_counter())
+            queues, self.has_turn = not (self.polite and self.has_turn), True
         if known:  # its turn in the pool now serves this one
             if known[2].set_running_or_notify_cancel():  # its page may be gone
                 known[2].set_result({"dropped": True})
-        else:
+        elif queues:
             self.worker.pool.submit(self._serve)
         return await sentence(unless_gone(future, request))
 
     def _serve(self) -> None:
+        self._draw_batch()
+        with self.lock:
+            self.has_turn = bool(self.waiting)
+        if self.polite and self.has_turn:
+            self.worker.pool.submit(self._serve)
+
+    def _draw_batch(self) -> None:
         with self.lock:
             pages = list(self.waiting)[: self.most]
             batch = [self.waiting.pop(page) for page in pages]
@@ -145,6 +157,8 @@ def in_words(error: Exception) -> str:
     """The sentence for who asked. What nobody has foreseen is logged, and is not theirs to read."""
     if isinstance(error, PLAIN):
         return str(error)
+    if isinstance(error, Gone):
+        return "Nobody waits for this answer any more."
     log.error("a request failed", exc_info=error)
     return "Something went wrong on the server; please try again."
 

@@ -5,10 +5,12 @@ missing: what is the same in both was in the file.
 """
 
 import contextlib
+import re
 import struct
 
 from PIL import Image, ImageChops, ImageFile
 
+RESTART, INTERVAL = re.compile(rb"\xff[\xd0-\xd7]"), b"\xff\xdd\0\4"  # of a JPEG: a marker, and what announces them
 MISSING = 0.05  # of the picture at most
 # Nonsense of several kinds: a decoder may find one of them impossible.
 FILLERS = (b"\0", bytes(range(1, 200)), b"\x55", bytes(range(199, 0, -1)), b"\x92\x49\x24")
@@ -20,7 +22,7 @@ def completed(data: bytes, filler: bytes) -> bytes:
     Of the formats that Pillow's readers decode row by row, the file as it is: those stop at its end.
     """
     if data[:2] == b"\xff\xd8":
-        return data + (filler * (len(data) // len(filler)) if filler != FILLERS[0] else b"") + b"\xff\xd9"
+        return data + (_as_scan(data, filler) if filler != FILLERS[0] else b"") + b"\xff\xd9"
     length = 0
     if data[:4] == b"RIFF":
         length = struct.unpack("<I", data[4:8])[0] + 8
@@ -29,6 +31,16 @@ def completed(data: bytes, filler: bytes) -> bytes:
             length += box
     missing = length - len(data)
     return data + (filler * missing)[:missing] if 0 < missing < len(data) else data
+
+
+def _as_scan(data: bytes, filler: bytes) -> bytes:
+    """As much filler as may be missing, with restart markers in it where a JPEG has them: for want of them a decoder
+    would pass it over."""
+    restarts = len(RESTART.findall(data)) if INTERVAL in data else 0
+    if not restarts:
+        return filler * (len(data) // len(filler))
+    piece = filler * (2 * len(data) // restarts // len(filler) + 1)
+    return b"".join(piece + bytes([0xFF, 0xD0 + n % 8]) for n in range(restarts, restarts + restarts // 2 + 1))
 
 
 def load_onto(photo: Image.Image, value: int) -> None:

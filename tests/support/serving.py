@@ -36,7 +36,7 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
     log = open(folder / "server.log", "w", encoding="utf-8")
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
+    for _ in range(1500):
         if process.poll() is not None:
             raise RuntimeError("The app stopped:\n" + (folder / "server.log").read_text())
         try:
@@ -45,7 +45,7 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
         except OSError:
             time.sleep(0.2)
     process.kill()
-    raise RuntimeError("The app did not answer within two minutes.")
+    raise RuntimeError("The app did not answer within five minutes.")
 
 
 @contextlib.contextmanager

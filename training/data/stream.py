@@ -5,8 +5,8 @@ within a buffer, and knows its position, so that a run can be resumed. After a r
 pictures that waited in it may be passed over in that epoch, a few may come twice.
 """
 
-import glob
 import random
+import tarfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -16,11 +16,11 @@ import fsspec
 import torch
 from torch import Tensor
 
-from model.photos import PhotoError, open_photo
+from model.photos import PhotoError, looks_like_photo, open_photo
 from model.pixels import to_pixels, to_tensor
 
 from .folder import Batch, Folder, Pictures, Samples, held_out
-from .walk import DataError, as_folder, pictures_under, splits
+from .walk import DataError, as_folder, is_hidden, named_like_picture, pictures_under, splits
 
 FIRST = 5_000  # pictures kept in memory: for validation those that are held out, for fitting the latents the others
 BUFFER = 2_000  # encoded pictures among which the next one is drawn; at 50 KB each, 0.1 GB
@@ -39,13 +39,14 @@ def open_stream(source: str, exclude: Folder | None = None):
     if not source.strip():
         as_folder(source)  # says what to do
     try:
+        kind = datasets.Features({"image": datasets.Image(decode=False)})
         if folder.is_dir() and (shards := _mixed(pictures_under(folder, exclude, ".tar"))):
-            shards = [glob.escape(shard) for shard in shards]
-            stream = datasets.load_dataset("webdataset", data_files=shards, split="train", streaming=True)
+            tarfile.open(shards[0]).close()  # says at once that it is none
+            given = {"shards": shards}
+            stream = datasets.IterableDataset.from_generator(pictures_in, features=kind, gen_kwargs=given)
         elif folder.is_dir():
             if not (files := _mixed(pictures_under(folder, exclude))):
                 raise DataError(f"The folder {source} holds neither pictures nor *.tar shards.")
-            kind = datasets.Features({"image": datasets.Image(decode=False)})
             table = datasets.Dataset.from_dict({"image": files}, features=kind)
             stream = table.to_iterable_dataset(num_shards=min(len(files), SHARDS))
         elif folder.exists() or source.count("/") != 1:
@@ -62,6 +63,26 @@ def open_stream(source: str, exclude: Folder | None = None):
         raise DataError(f"{source} has no column of pictures.")
     stream = stream.select_columns([column]).cast_column(column, datasets.Image(decode=False))
     return stream if column == "image" else stream.rename_column(column, "image")
+
+
+def pictures_in(shards: list[str]) -> Iterator[dict]:
+    """The pictures in tar files, in their order; of the files of one WebDataset sample the first that is a picture.
+
+    The library's own reader of such files knows no HEIC, and wants all pictures of a shard in one format.
+    """
+    for shard in shards:
+        with tarfile.open(shard) as tar:
+            taken = None
+            for member in tar:
+                place = Path(member.name)
+                sample = place.parent / place.name.partition(".")[0]
+                if not member.isfile() or any(map(is_hidden, place.parts)) or sample == taken:
+                    continue
+                file = tar.extractfile(member)
+                data = file.read() if file else b""
+                if named_like_picture(place.name) or looks_like_photo(data[:32]):
+                    taken = sample
+                    yield {"image": {"path": member.name, "bytes": data}}
 
 
 def _mixed(paths: list[Path]) -> list[str]:

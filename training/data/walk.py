@@ -12,7 +12,9 @@ from model.errors import PlainError
 from model.photos import SUFFIXES, looks_like_photo
 
 TRAIN = ("train", "training")
-VAL = ("val", "valid", "validation", "dev", "test", "testing")  # the first that is there
+VAL = ("val", "valid", "validation", "eval", "evaluation", "dev", "test", "testing")  # the first that is there
+# Folders of systems and programs, which hold thumbnails, deleted files and copies.
+SYSTEM = ("__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found")
 RUN = ("config.json", "model.safetensors")  # what a folder holds that a run wrote: its grids are no data
 
 
@@ -23,9 +25,9 @@ class DataError(PlainError):
 def pictures_under(folder: str | Path, exclude: str | Path | None = None, suffix: str = "") -> list[Path]:
     """The files under a folder that are pictures, or are named like one, sorted.
 
-    Links to folders are followed, and what can be reached twice is there once. Nothing hidden, nothing in the folder
-    `exclude`, and nothing in a folder that a run wrote. suffix: files that are named so (".tar"), instead of pictures.
-    Raises DataError.
+    Links to folders are followed, and what can be reached twice is there once. Nothing hidden (`is_hidden`), nothing in
+    the folder `exclude`, and nothing in a folder that a run wrote. suffix: files that are named so (".tar"), instead
+    of pictures. Raises DataError.
     """
     folder = as_folder(folder)
     known = {os.path.realpath(folder)}
@@ -46,23 +48,32 @@ def pictures_under(folder: str | Path, exclude: str | Path | None = None, suffix
             if Path(root) != here and set(RUN) <= set(files):
                 folders.clear()
                 continue
-            folders[:] = [name for name in sorted(folders) if not name.startswith(".") and new(Path(root, name))]
-            yield from (Path(root, name) for name in sorted(files) if not name.startswith("."))
+            folders[:] = [name for name in sorted(folders) if not is_hidden(name) and new(Path(root, name))]
+            yield from (Path(root, name) for name in sorted(files) if not is_hidden(name))
 
     wanted = (lambda path: path.suffix.lower() == suffix) if suffix else is_picture
     return sorted(path for path in walk(folder) if path.is_file() and wanted(path) and new(path))
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is not meant to be seen."""
+    return name.startswith(".") or name.lower() in SYSTEM
+
+
 def is_picture(path: Path) -> bool:
     """By its name, or, where the name is no picture's, by its first bytes."""
-    kind = mimetypes.guess_type(path.name)[0] or ""
-    if path.suffix.lower() in SUFFIXES or kind.startswith("image/"):
+    if named_like_picture(path.name):
         return True
     try:
         with open(path, "rb") as file:
             return looks_like_photo(file.read(32))
     except OSError:
         return False
+
+
+def named_like_picture(name: str) -> bool:
+    kind = mimetypes.guess_type(name)[0] or ""
+    return Path(name).suffix.lower() in SUFFIXES or kind.startswith("image/")
 
 
 def as_folder(name: str | Path) -> Path:
@@ -77,16 +88,33 @@ def as_folder(name: str | Path) -> Path:
 def splits(folder: str | Path) -> tuple[Path, Path] | None:
     """The folders in it for training and for validation, whatever the case of their names; None where it has not both.
 
-    Raises DataError where two could be meant.
+    They may lie deeper, in the only folder that it holds. Raises DataError where two could be meant.
     """
     if not str(folder).strip() or not Path(folder).is_dir():
         return None
-    inside = [path for path in sorted(Path(folder).iterdir()) if path.is_dir()]
+    here, known = Path(folder), set()
+    while (only := _only_folder(here)) and (real := os.path.realpath(only)) not in known:
+        here = only
+        known.add(real)
+    inside = [path for path in _visible(here) if path.is_dir()]
     found = []
     for names in (TRAIN, VAL):
         alike = [[path for path in inside if path.name.lower() == name] for name in names]
         first = next((paths for paths in alike if paths), [])
         if len({path.resolve() for path in first}) > 1:
-            raise DataError(f"{folder} holds {first[0].name}/ and {first[1].name}/; keep one of them.")
+            raise DataError(f"{here} holds {first[0].name}/ and {first[1].name}/; keep one of them.")
         found += first[:1]
     return (found[0], found[1]) if len(found) == 2 else None
+
+
+def _only_folder(folder: Path) -> Path | None:
+    """The folder in this one, where there is nothing else that could be trained on."""
+    inside = [path for path in _visible(folder) if path.is_dir()]
+    if len(inside) != 1:
+        return None
+    files = (path for path in _visible(folder) if path.is_file())
+    return None if any(path.suffix.lower() == ".tar" or is_picture(path) for path in files) else inside[0]
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if not is_hidden(path.name)]

@@ -25,8 +25,14 @@ class Phase:
         self.trainer, self.began = trainer, began
         self.accelerator, self.recipe = trainer.accelerator, trainer.recipe
 
-    def begin(self, facts: dict | None = None) -> None:
-        """Called once: when the phase begins anew, or, with a checkpoint's facts, when its state has been read."""
+    def begin(self) -> None:
+        """Called once, when the run comes to this phase."""
+
+    def go_on(self, facts: dict, tensors: dict[str, Tensor]) -> None:
+        """Called once instead of `begin` when a run is resumed within this phase, after `state` was read.
+
+        facts, tensors: of the checkpoint, what `facts` and `tensors` returned among them.
+        """
 
     def is_over(self) -> bool:
         """Whether the next phase begins."""
@@ -54,6 +60,10 @@ class Phase:
 
     def facts(self) -> dict:
         """Plain facts of the phase's own, for the checkpoint."""
+        return {}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Tensors of the phase's own that are in no module, for the checkpoint."""
         return {}
 
     def follow(self) -> None:

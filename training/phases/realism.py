@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from model.latents import Basis, Mixture
 from model.residual import TrunkEncoder, shrink
 from model.vae import kl_divergence, reparametrize
 
+from ..checkpoint import CheckpointError
 from ..critic import Critic, load_heads, save_heads
 from ..data.folder import Batch
-from ..fit import describe, with_mirrored
+from ..fit import describe_basis, fit_mixture, with_mirrored
 from ..losses import PerceptualLoss
 from ..schedule import learning_rate
 from .phase import Phase
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 HOLD = 0.6  # share of the phase after which its learning rate falls
 WHOLE, FINE = 1.0, 0.6  # weights of what the critic says of whole pictures and of patches at full size
+NOISE = 0.5  # share of the encoder's noise that the decoder gets
 WARMEST = 1.3  # the highest temperature that random dogs are drawn at
 
 
@@ -37,19 +41,29 @@ class Realism(Phase):
         self.criterion = trainer.criterion
         self.critic = Critic(self.criterion, self.accelerator, self.recipe.critic_lr)
         self.critic_known = False
+        self.prior: Mixture  # that random dogs are drawn from
 
-    def begin(self, facts: dict | None = None) -> None:
-        if facts is not None:
-            self.critic_known = facts.get("critic_known", False)
-        elif self.trainer.config.init_from:
+    def begin(self) -> None:
+        if self.trainer.config.init_from:
             self.critic_known = load_heads(self.critic, self.trainer.config.init_from)
         self.follow()
 
+    def go_on(self, facts: dict, tensors: dict[str, Tensor]) -> None:
+        self.critic_known = facts.get("critic_known", False)
+        if not tensors:  # a checkpoint from before the prior was kept in it
+            return self.follow()
+        try:
+            mixture = {name: tensors.pop(name) for name in ("weights", "centres", "factors")}
+            self.prior = Mixture.from_file(Basis.from_file(tensors, None, facts["distance"]), mixture)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"The checkpoint in {self.trainer.out} holds no whole prior ({error}).") from None
+
     def follow(self) -> None:
-        """Fits the prior that random dogs are drawn from to what the averaged encoder now says of upright pictures (of
-        a stream: of the first ones)."""
+        """Fits the prior that random dogs are drawn from to the latents that the averaged encoder now gives the upright
+        pictures (of a stream: its first ones) and their mirror images."""
         with self.accelerator.autocast():
-            self.prior = describe(*with_mirrored(self.trainer.ema, self.trainer.upright))
+            mu, logvar = with_mirrored(self.trainer.ema, self.trainer.upright)
+        self.prior = fit_mixture(describe_basis(mu, logvar), mu)
 
     @property
     def heeded_from(self) -> float:
@@ -61,10 +75,11 @@ class Realism(Phase):
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The first half of the photos is reconstructed; half as many dogs again are drawn at random.
 
-        Half of the random ones are drawn at temperature 1, the others anywhere from the mean dog to WARMEST: where
-        nobody asked the decoder for pictures, it fills them with screens and stripes. The encoder's noise is halved:
-        the decoder still hears of each dog's neighbourhood, and sees more of the dog. The encoder goes on learning, too:
-        it has to know which of its numbers the sharper decoder makes use of.
+        Half of the random ones are drawn at temperature 1, the others anywhere from the mean dog to WARMEST: at
+        temperatures that it was not trained for, the decoder draws screens and stripes. The encoder's noise is halved:
+        the decoder still learns what lies round each dog's latent, and gets more of what the encoder saw. What noise
+        costs grows with its square, so a nat has a quarter of its price; at that, the encoder keeps to half the noise.
+        It goes on learning, so that it follows what the sharper decoder makes of each number.
         """
         trainer, x = self.trainer, batch.x
         rebuilt = (len(x) + 1) // 2
@@ -72,10 +87,10 @@ class Realism(Phase):
         heeded = trainer.images >= self.heeded_from
         with torch.set_grad_enabled(heeded), self.accelerator.autocast():
             mu, logvar = self._encode(x[:rebuilt])
-            z = reparametrize(mu, logvar, batch.eps[:rebuilt] / 2)
+            z = reparametrize(mu, logvar, batch.eps[:rebuilt] * NOISE)
             z = torch.cat([z, self._random(len(x), batch, generator).to(x.device)])
             half, drawn = self.accelerator.unwrap_model(trainer.vae).decoder.both(z)
-        kl = kl_divergence(mu, logvar).sum(1).mean()
+        kl = kl_divergence(mu, logvar + 2 * math.log(NOISE)).sum(1).mean()  # of the Gaussian that z was drawn from
         range_loss, range_parts = self.criterion.of_range(drawn.float())
         drawn = drawn.float().clamp(-1, 1)  # as they are shown
         verdict = self.critic.judge(x, drawn, batch.sharp, generator)
@@ -85,7 +100,7 @@ class Realism(Phase):
         half_loss, half_parts = self.criterion.of_half(half, drawn)
         realism = WHOLE * verdict.whole + FINE * verdict.fine
         ramp = min(1.0, (trainer.images - self.heeded_from) / self.recipe.realism_warmup)
-        total = likeness + self.recipe.kl * kl + half_loss + range_loss + ramp * realism
+        total = likeness + self.recipe.kl * NOISE**2 * kl + half_loss + range_loss + ramp * realism
         told = {"kl": kl, "realism": realism, "critic": self.critic.loss.detach()}
         return total, parts | half_parts | range_parts | told
 
@@ -94,7 +109,8 @@ class Realism(Phase):
         count = (3 * photos + 3) // 4
         temperature = torch.rand(count, 1, generator=generator) * WARMEST
         temperature[: count // 2] = 1
-        return torch.lerp(self.prior.mean, self.prior.sample(count, seed=(batch.seed + 1) % 2**53), temperature)
+        drawn = self.prior.draw(count, temperature=1, seed=(batch.seed + 1) % 2**53)
+        return torch.lerp(self.prior.basis.mean, drawn, temperature)
 
     def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mu, logvar of photos [B, 3, S, S], with graph to the encoder."""
@@ -124,7 +140,11 @@ class Realism(Phase):
         return {"critic": critic.networks}, {"critic_optimizer": critic.optimizer.optimizer}
 
     def facts(self) -> dict:
-        return {"critic_known": self.critic_known}
+        return {"critic_known": self.critic_known, "distance": self.prior.basis.distance}
+
+    def tensors(self) -> dict[str, Tensor]:
+        basis = {name: getattr(self.prior.basis, name) for name in ("mean", "directions", "sd", "effect", "kl")}
+        return basis | self.prior.tensors()
 
     def save(self) -> None:
         save_heads(self.critic, self.trainer.out)

@@ -36,7 +36,7 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
     const kept = file && file === state.sight?.file ? file : await inMemory(/** @type {File} */ (file));
     const answer = await reconstruct(kept, { turns, box, landmarks, whole });
     if (!answer.photo) return answer;
-    const known = { ...answer, file: kept, caption, heads: byHand ? heads ?? [] : answer.heads };
+    const known = { ...answer, file: kept, caption, byHand: Boolean(byHand), heads: byHand ? heads ?? [] : answer.heads };
     if (answer.error && wish === state.wish) {
       update({ sight: known });
       await openTab("photo-panel");
@@ -47,12 +47,17 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
   };
   const sentence = (/** @type {Known} */ answer) => {
     update({ crop: answer.crop });
-    nearerAtOnce();
-    if (whole && !caption) return "The sliders now edit what came of it.";
-    const found = answer.heads?.length ?? 0, several = found > 1 ? `${found} heads found: choose one. ` : "";
-    return several + (answer.hint || "The sliders now edit this dog.");
+    const said = whole && !caption ? "The sliders now edit what came of it." : wordOf(answer);
+    nearerAtOnce(said);
+    return said;
   };
   return fetchDog(send, sentence, { doing: "Looking at the photo …" });
+}
+
+/** What is said of a photo's dog. @param {Known} answer */
+function wordOf({ heads, hint, byHand }) {
+  const found = byHand ? 0 : heads?.length ?? 0, several = found > 1 ? `${found} heads found: choose one. ` : "";
+  return several + (hint || "The sliders now edit this dog.");
 }
 
 /** Whether both are of one square of a photo, as where a dog has come nearer to it. @param {Known | null} a @param {Known | null} b */
@@ -92,6 +97,7 @@ function backToDog() {
  */
 function showFold({ sight: last }) {
   const { sight } = state, fold = /** @type {HTMLDetailsElement} */ (part("#change-crop"));
+  part("#found").hidden = !sight?.byHand || !sight.heads?.length;
   if (!sight?.file) return;
   if (!sight.box) fold.open = true;
   else if (sight.file !== last?.file) fold.open = false;
@@ -117,6 +123,7 @@ export function start() {
   subscribe(["sight"], showReconstruction);
   onClick("#turn-left", () => turn(3));
   onClick("#turn-right", () => turn(1));
+  onClick("#found", () => { if (state.sight) look(state.sight); });
   onClick("#back-to-dog", backToDog);
   subscribe(["tab"], () => { if (state.tab !== "photo-panel") backToDog(); });
   onClick("#anyway", () => { if (state.sight) look(state.sight, { whole: true }); });

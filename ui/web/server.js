@@ -1,4 +1,4 @@
-// Everything that the page asks of the server. Each function makes one call of ui/pad.py, ui/explore.py or ui/lesson.py.
+// Everything that the page asks of the server. Each function makes one call of ui/pad.py or ui/explore.py.
 // An answer may be { error: sentence }, or { dropped: true } where a newer call has overtaken it. A call rejects where
 // the network or the server fails.
 
@@ -16,7 +16,6 @@ import { state } from "./store.js";
  * @typedef {{ picture?: Blob | string, type?: string, took?: number, c?: number[], latent?: Latent }} Moved
  * @typedef {{ seeds: number[], temperature: number, keep: number[][] }} Wall keep: [direction, value] of each locked slider
  * @typedef {{ pictures: string[], dogs: number[][] }} Walled
- * @typedef {{ crop: string, picture: string, psnr: number, z: number[] }} Seen a photo through one model of the lesson
  */
 
 export const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
@@ -91,7 +90,7 @@ export const reconstruct = (photo, wish) => call("reconstruct", { binary: true, 
 /**
  * The dog of a photo some steps nearer to the photo. crop: what the model saw of it, to begin; later calls go on.
  * @param {string} [crop]
- * @returns {Promise<Known & Failure & { share: number }>} share: of the way, 0 to 1
+ * @returns {Promise<Known & Failure & { steps: number, share: number }>} steps: taken; share: of the way, 0 to 1
  */
 export const nearer = (crop) => call("nearer", { page: PAGE, crop, ...weights() });
 
@@ -137,16 +136,6 @@ export const film = (wish) => call("movie", { ...wish, ...weights() });
 
 /** How much of a film is made, 0 to 1. @param {string} name @returns {Promise<number>} */
 export const filmProgress = (name) => call("progress", name).then(({ share }) => share, () => 0);
-
-/**
- * A photo, or where there is none an example, through every model of the lesson.
- * @param {Blob | null} photo
- * @returns {Promise<Record<string, Seen> & Failure>}
- */
-export const reconstructions = (photo) => call("reconstructions", photo ? { binary: true, data: { photo } } : null);
-
-/** Random dogs of every model, row by row. @param {number} seed @returns {Promise<Record<string, string[]> & Failure>} */
-export const samples = (seed) => call("samples", seed);
 
 /**
  * The answer, or null where there is none; then the reason is shown under the dog.

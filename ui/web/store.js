@@ -27,6 +27,7 @@
  * @property {number} [ratio] width of the photo / its height
  * @property {number} [turns] quarters by which the photo was turned clockwise
  * @property {Head[]} [heads]
+ * @property {boolean} [byHand] the visitor has drawn the box, or set eyes and nose
  * @property {Head | null} [guess] where no head is sure
  * @property {number[] | null} [box] what was cut out; null where no head was found
  * @property {number[]} [size] width and height of the photo in pixels, as the server read it

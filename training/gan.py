@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from model.classic import ClassicEncoder
+from model.classic import ClassicDecoder, ClassicEncoder
 from model.files import write_whole
 from model.gan import LATENT_DIM, SIZE, WIDTH, GanRun, new_generator
 
@@ -70,15 +70,17 @@ def believed(logits: Tensor) -> Tensor:
 
 def train(samples: Samples, images: int, seed: int, progress: bool = True) -> GanRun:
     """Raises nothing where the losses run away: to show that is what it is for."""
-    pair, kept, losses = Pair(seed), [], []
-    pending, sums, counted = [share * images for share in STAGES], [0.0, 0.0], 0
+    pair, pending = Pair(seed), [share * images for share in STAGES]
+    kept: list[tuple[int, ClassicDecoder]] = []
+    losses: list[tuple[int, float, float]] = []
+    sums, counted = [0.0, 0.0], 0
     for start in tqdm(range(0, images, BATCH), unit=" steps", disable=not progress):
         batch = samples.batch(start, BATCH)
         told = pair.step(batch.x, batch.eps)
-        sums, counted = [a + b for a, b in zip(sums, told)], counted + 1
+        sums, counted = [total + one for total, one in zip(sums, told)], counted + 1
         seen = start + BATCH
         if seen >= images * (len(losses) + 1) / POINTS:
-            losses.append((seen, *(round(total / counted, 4) for total in sums)))
+            losses.append((seen, round(sums[0] / counted, 4), round(sums[1] / counted, 4)))
             sums, counted = [0.0, 0.0], 0
         while pending and seen >= pending[0]:
             kept.append((seen, copy.deepcopy(pair.generator).eval()))

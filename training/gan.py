@@ -11,6 +11,7 @@ default momentum, one learning rate for both networks, ten times what the DCGAN 
 import argparse
 import copy
 import json
+import math
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.classic import ClassicDecoder, ClassicEncoder
+from model.errors import PlainError
 from model.files import write_whole
 from model.gan import LATENT_DIM, SIZE, WIDTH, GanRun, new_generator
 
@@ -69,7 +71,7 @@ def believed(logits: Tensor) -> Tensor:
 
 
 def train(samples: Samples, images: int, seed: int, progress: bool = True) -> GanRun:
-    """Raises nothing where the losses run away: to show that is what it is for."""
+    """Losses may run away: to show that is what it is for. Raises PlainError where they are numbers no more."""
     pair, pending = Pair(seed), [share * images for share in STAGES]
     kept: list[tuple[int, ClassicDecoder]] = []
     losses: list[tuple[int, float, float]] = []
@@ -77,6 +79,8 @@ def train(samples: Samples, images: int, seed: int, progress: bool = True) -> Ga
     for start in tqdm(range(0, images, BATCH), unit=" steps", disable=not progress):
         batch = samples.batch(start, BATCH)
         told = pair.step(batch.x, batch.eps)
+        if not all(map(math.isfinite, told)):
+            raise PlainError(f"The loss was no number any more after {start} images; try another --seed.")
         sums, counted = [total + one for total, one in zip(sums, told)], counted + 1
         seen = start + BATCH
         if seen >= images * (len(losses) + 1) / POINTS:

@@ -126,7 +126,9 @@ class Explorer:
         async with self.making:
             if self.map is not None:
                 return
-            zs, cells, seen = [], [], []
+            zs: list[Tensor] = []
+            cells: list[Image.Image] = []
+            seen: list[Tensor] = []
             for first in range(0, SIDE * SIDE, SLICE):
                 z, drawn, small = await self.worker.turn(self.map_dogs, range(first, first + SLICE))
                 zs, cells, seen = [*zs, z], [*cells, *drawn], [*seen, small]

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from model import DogFinder, WeightsError, load
 from model.latents import Breeds, Looks
-from model.pretrained import BREEDS, LOOKS, save
+from model.pretrained import BREEDS, LOOKS, read, save
 from tests.support.tiny import some_latents, tiny_vae
 from training import looks as command
 from training.appearance import fit, measures, report
@@ -157,7 +157,7 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(weights, file, tmp_pa
 
 def test_other_weights_in_their_place_take_the_looks_with_them(weights, tmp_path):
     folder = shutil.copytree(weights, tmp_path / "weights")
-    save(load(folder, device="cpu"), folder)
+    save(read(folder), folder)
     assert (folder / LOOKS).is_file(), "the same weights keep theirs"
     save(tiny_vae(seed=1), folder)
     assert not (folder / LOOKS).exists() and not (folder / BREEDS).exists()

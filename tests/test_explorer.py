@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
-from tests.support.serving import DESKTOP, PHONE, PIXELS, ROOT, tab, visit
+from tests.support.serving import DESKTOP, PHONE, PIXELS, ROOT, show, tab, visit
 from tests.test_page import distance, draw, message, move, picture
 from ui.pad import PARTNER_SEED
 
@@ -332,6 +332,12 @@ def test_axe_finds_nothing(pad):
     for name in ("Sliders", "Photo", "Twelve", "Similar", "Family", "Mix", "Map", "Plane", "Kept"):
         tab(pad, name)
         look(name)
+    tab(pad, "Sliders")
+    for kind in ("breeds", "looks"):
+        show(pad, kind)
+        pad.wait_for_selector(".breeds img" if kind == "breeds" else "#latents .look")
+        look(kind)
+    show(pad, "all")
     pad.click("#more summary")
     look("More")
     pad.keyboard.press("Escape")

@@ -1,5 +1,6 @@
 """Looks and breeds: how they are measured, fitted, kept in files, and moved along."""
 
+import asyncio
 import re
 import shutil
 
@@ -8,16 +9,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from model import DogFinder, WeightsError, load
+from model.errors import PlainError
 from model.latents import Breeds, Looks
-from model.pretrained import BREEDS, LOOKS, save
+from model.pretrained import BREEDS, LOOKS, read, save
 from tests.support.tiny import some_latents, tiny_vae
 from training import looks as command
 from training.appearance import fit, measures, report
 from training.appearance.draws import Eye, Seen
 from training.appearance.measures import MEASURES, NAMES, Scale, measure
 from training.appearance.names import BREEDS as BREED_NAMES
-from ui.looks import Sight
+from ui.looks import Named, Sight
 from ui.studio import Studio
+from ui.worker import Worker
 
 POINTS = torch.tensor([[[0.32, 0.43], [0.68, 0.43], [0.5, 0.7]]])
 NO_BREED = torch.zeros(1, 118)
@@ -120,6 +123,38 @@ def test_the_classifier_is_the_one_that_the_wheel_holds(weights):
     assert torch.allclose(Sight(Studio(vae)).shares(x), expected, atol=0.02) and expected.sum(1) == pytest.approx(1)
 
 
+def test_what_the_page_asks_is_checked(weights):
+    vae, worker = load(weights), Worker()
+    named, told = Named(Studio(vae), worker), {"weights": vae.weights_id}
+    [head, coat] = asyncio.run(named.ways(told))["ways"]
+    c = vae.latents.coordinates(vae.latents.sample(1, seed=1))
+    standing = (c @ torch.tensor(coat["reading"]) + coat["level"]).item()
+    assert standing == pytest.approx(vae.looks.read(vae.latents.from_coordinates(c))[0, 1].item(), abs=0.02)
+    assert torch.tensor(head["reading"]) @ torch.tensor(head["kept"]) == pytest.approx(1, abs=0.02)
+    assert len(asyncio.run(named.toward(told | {"breed": "pug"}))["kept"]) == 16
+    seen = asyncio.run(named.see_breeds(told | {"dog": c[0].tolist()}))["breeds"]
+    assert 1 <= len(seen) <= 3 and {one["breed"] for one in seen} <= set(BREED_NAMES)
+    for question, data, sentence in (
+        (named.toward, {"breed": "wolf"}, "knows no breed wolf; it knows 118 others"),
+        (named.toward, {"breed": "x" * 65}, "at most 64 characters"),
+        (named.toward, {"breed": 7}, "at most 64 characters"),
+        (named.see_breeds, {"dog": [1.0]}, "a list of 16 numbers"),
+        (named.see_breeds, {"dog": ["x"] * 16}, "not numbers"),
+        (named.see_breeds, {"dog": 7}, "A dog is a list"),
+        (named.ways, {"weights": "0" * 12}, "has been changed"),
+    ):
+        with pytest.raises(PlainError, match=sentence):
+            asyncio.run(question(data))
+    vae.looks = vae.breeds = None
+    bare = Named(Studio(vae), worker)
+    assert asyncio.run(bare.ways(told)) == {"ways": []} and bare.look_facts() == bare.breed_names() == []
+    for call in (bare.toward({"breed": "pug"}), bare.see_breeds({"dog": c[0].tolist()})):
+        with pytest.raises(PlainError, match="These weights have no breeds"):
+            asyncio.run(call)
+    with pytest.raises(PlainError, match="no Look or breed 'coat'; it has no Looks"):
+        bare.moved(c, "coat", 1)
+
+
 def test_names_come_from_what_a_direction_goes_with():
     c = torch.randn(400, 16, generator=torch.Generator().manual_seed(0))
     values = torch.randn(400, len(MEASURES), generator=torch.Generator().manual_seed(1))
@@ -157,7 +192,7 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(weights, file, tmp_pa
 
 def test_other_weights_in_their_place_take_the_looks_with_them(weights, tmp_path):
     folder = shutil.copytree(weights, tmp_path / "weights")
-    save(load(folder, device="cpu"), folder)
+    save(read(folder), folder)
     assert (folder / LOOKS).is_file(), "the same weights keep theirs"
     save(tiny_vae(seed=1), folder)
     assert not (folder / LOOKS).exists() and not (folder / BREEDS).exists()

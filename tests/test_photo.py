@@ -140,6 +140,11 @@ def test_the_box_is_moved_and_resized_by_hand(desktop, photos):
     assert desktop.trouble == []
 
 
+def test_weights_without_looks_have_all_256_sliders_and_nothing_else(desktop):
+    assert desktop.locator("#latents input[type=range]").count() == 12 and desktop.inner_text("#page") == "1–12 of 256"
+    assert desktop.locator("#kinds").is_hidden() and desktop.locator("#sees").is_hidden()
+
+
 def test_a_finger_moves_the_box(browser, server, photos):
     context = browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}, has_touch=True, is_mobile=True)
     page = context.new_page()

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from bench.support.servers import find_browser, free_port
+from model.pretrained import BREEDS, LOOKS
 
 ROOT = Path(__file__).parents[2]
 PIXELS = json.loads((ROOT / "weights/dogvae/config.json").read_text(encoding="utf-8"))["image_size"]
@@ -50,10 +51,14 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
 
 @contextlib.contextmanager
 def serving_as(frame: str, tmp_path_factory):
-    """The app with the embedded weights, as if they had learned heads cut out in this frame."""
+    """The app with the embedded weights, as if they had learned heads cut out in this frame: "eyes", or "box" as those of
+    version 0.1, which have no Looks and no breeds either."""
     folder = shutil.copytree(ROOT / "weights" / "dogvae", tmp_path_factory.mktemp(frame) / "weights")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"frame": frame}), encoding="utf-8")
+    if frame == "box":
+        for file in (LOOKS, BREEDS):
+            (folder / file).unlink(missing_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "WEIGHTS", str(folder))
         running = serve(tmp_path_factory.mktemp("gradio"))

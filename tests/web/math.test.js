@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  clip, dogLink, fromShares, likeness, middleSquare, mostPromising, near, norm, planeGrid, puppy, readLink, sameBox, seedLink, slerp, toShares,
-  withinPhoto,
+  along, clip, dogLink, fromShares, likeness, middleSquare, mostPromising, near, norm, planeGrid, puppy, readLink, sameBox, seedLink, slerp,
+  standing, toShares, withinPhoto,
 } from "../../ui/web/math.js";
 
 const WEIGHTS = "0123456789ab", DIM = 256;
@@ -20,6 +20,14 @@ function seeded(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+test("a way leads to where the dog is to stand, the background kept or not", () => {
+  const way = { reading: [1, 2, 0], level: 0.5, kept: [0.2, 0.4, 0], free: [0.5, 0.25, 1] };
+  const c = [1, -1, 3], kept = along(c, way, 2), free = along(c, way, 2, false);
+  assertClose([standing(c, way), standing(kept, way), standing(free, way)], [-0.5, 2, 2]);
+  assert.ok(kept[2] === 3 && free[2] !== 3);
+  assertClose(along(kept, way, -0.5), c);
+});
 
 test("slerp leads from one dog to the other along the sphere", () => {
   const p = [2, 0, 0], q = [0, 2, 0];

@@ -82,8 +82,10 @@ finder: .venv/train
 	$(BIN)/python -m training.train_finder --data $(PHOTOS)
 	$(BIN)/python -m training.train_landmarks --data $(PHOTOS)
 
-bench: .venv/train
+bench: .venv/test browser
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.page
+	$(BIN)/python -m bench.crowd
 
 # Each stamp is remade when what it was made from changes.
 .venv/pip:

@@ -87,7 +87,8 @@ def test_the_crop_folds_away_and_nothing_moves(pad, photo, tmp_path):
     send(pad, photo, "Sliders")
     assert places(pad) == pytest.approx(before, abs=25), "but for a third line of the message"
     tab(pad, "Photo")
-    assert pad.locator("#photo summary").is_visible() and pad.locator("#photo img").is_hidden()
+    pad.locator("#photo summary").wait_for()
+    assert pad.locator("#photo img").is_hidden()
     assert pad.evaluate("document.documentElement.scrollWidth") <= pad.viewport_size["width"]
     pad.click("#photo summary")
     assert pad.locator("#photo img").is_visible() and pad.locator("#photo .dot:visible").count() == 3

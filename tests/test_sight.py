@@ -12,7 +12,7 @@ from PIL import Image
 from model import Config, Crop, DogFinder, DogVAE, NoDogError, PhotoError
 from model.pixels import to_picture, to_tensor
 from tests.support.tiny import ROOT, TINY, some_latents, tiny_vae
-from ui.photo import ASIDE, see_photo
+from ui.photo import ASIDE, DOUBT, see_photo
 from ui.protocol import RequestError
 from ui.studio import Studio
 
@@ -113,6 +113,9 @@ def test_a_head_that_looks_aside_gets_one_sentence(studio, photo, monkeypatch):
     if studio.vae.config.frame == "eyes":
         assert answer["hint"] == ASIDE and answer["sure"] == 0
         assert answer["place"]["angle"] == 0 and answer["z"] is not None
+        heads = [dataclasses.replace(head, score=0.4) for head in studio.finder.find(photo)]
+        monkeypatch.setattr(studio.finder, "find", lambda photo: heads)
+        assert ask(studio, photo)["hint"] == DOUBT
     else:
         assert "hint" not in answer, "old weights look at the box alone"
 

@@ -12,12 +12,11 @@ class First(Numbers):
 
 
 class LookFacts(BaseModel):
-    """A slider by name (ui/looks.py): the words at both ends, and whether it moves the background."""
+    """A slider by name (ui/looks.py), and the words at both ends."""
 
     name: str
     low: str
     high: str
-    background: bool
 
 
 class Facts(Answer):

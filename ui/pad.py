@@ -46,7 +46,7 @@ from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
 from .worker import Moves, Worker, data_url, milliseconds_since, sentence, thumbnail_url
 
 STYLES = ("pad", "photo", "explore", "sliders")
-# Looked at: what every visitor sees first should be one of the good ones, and so should the first dog to mix it with.
+# Chosen by eye: every visitor sees the first dog, and may mix it with the second.
 FIRST_SEED, PARTNER_SEED = 113, 106
 
 
@@ -74,7 +74,7 @@ class Pad:
             await self.explorer.make_map()
         try:
             turn = read(Turn, data)
-        except RequestError:  # a page of its own: no newer move of it will come
+        except RequestError:  # a caller that does not say which page it is: each of its moves is drawn
             turn = Turn(page=uuid.uuid4().hex, number=1)
         return await self.moves.answer(turn.page, turn.number, move, request)
 
@@ -155,8 +155,9 @@ class Pad:
     def shown(self, descent: Descent) -> dict:
         picture, psnr = self.studio.redraw(descent.x, descent.z)
         share = 1.0 if descent.over else descent.done / descent.most
-        known = {"picture": data_url(picture, still=descent.over), "steps": descent.done, "psnr": round(psnr, 1)}
-        return Nearer(share=share, **known, **dict(self.numbers(descent.z))).to_json()
+        url, steps = data_url(picture, still=descent.over), descent.done
+        numbers = dict(self.numbers(descent.z))
+        return Nearer(share=share, picture=url, steps=steps, psnr=round(psnr, 1), **numbers).to_json()
 
     def facts(self, examples: list[Path]) -> Facts:
         """examples: pictures by the model, within the paths that Gradio may show."""

@@ -88,8 +88,13 @@ Response.prototype.json = async function () {
 """
 
 
-def visit(browser, url: str, size: tuple[int, int], own: str | None = None, touch: bool = False) -> Page:
-    """The page, its sliders there. page.trouble lists console errors and requests to hosts that are not our own."""
+def visit(
+    browser, url: str, size: tuple[int, int], own: str | None = None, touch: bool = False, kind: str = "all"
+) -> Page:
+    """The page, its sliders there: those of a kind, or where that is "", those that a visitor finds first.
+
+    page.trouble lists console errors and requests to hosts that are not our own.
+    """
     page = browser.new_page(viewport={"width": size[0], "height": size[1]}, has_touch=touch, is_mobile=touch)
     page.add_init_script(TAKES)
     page.trouble = []
@@ -99,7 +104,14 @@ def visit(browser, url: str, size: tuple[int, int], own: str | None = None, touc
     page.on("request", lambda r: None if r.url.startswith(known) else page.trouble.append(r.url))
     page.goto(url)
     page.wait_for_selector("#latents input[type=range]", timeout=60_000)
+    if kind:
+        show(page, kind)
     return page
+
+
+def show(page, kind: str) -> None:
+    """Chooses which sliders are shown: "looks", "breeds" or "all"."""
+    page.evaluate(f"document.querySelector('[data-kind={kind}]').click()")
 
 
 def tab(page, name: str) -> None:

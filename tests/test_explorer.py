@@ -339,7 +339,7 @@ def test_axe_finds_nothing(pad):
     look("at 320 px")
     pad.set_viewport_size(dict(zip(("width", "height"), KINDS[pad.kind][0])))
     pad.get_by_role("tab", name="How it works").and_(pad.locator(":visible")).first.click()
-    pad.wait_for_selector(".samples img", timeout=60_000)
+    pad.wait_for_selector("#squeeze input:enabled", timeout=120_000)
     look("How it works")
     pad.get_by_role("tab", name="Draw a dog").and_(pad.locator(":visible")).first.click()
     assert found == {}

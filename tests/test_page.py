@@ -68,7 +68,7 @@ def test_a_dog_is_there_at_once_and_nothing_is_wrong(page):
     assert page.locator("#latents input[type=range]").count() == 12
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     page.get_by_role("tab", name="How it works").and_(page.locator(":visible")).first.click()
-    page.wait_for_selector(".samples img", timeout=60_000)
+    page.wait_for_selector("#squeeze input:enabled", timeout=120_000)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     assert page.trouble == []
 

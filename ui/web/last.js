@@ -47,10 +47,12 @@ const linkOfAddress = () => readLink(location.search + location.hash, state.fact
 /** @param {Link} link */
 async function follow({ error, c, seed, temperature }) {
   if (error) return moveAsLinked(location.search, error);
+  const { edit } = state.dog;
   if (c) await goTo(c, "The dog of the link.");
   else if (seed !== undefined) await drawSeed(seed, temperature, new Set());
   await moveAsLinked(location.search);
   linked = state.dog.c;
+  if (state.dog.edit !== edit) keepLast();
 }
 
 /** @param {Last} last */

@@ -56,7 +56,7 @@ function sayOfWay(own, word) {
   if (way === own) say(`${own.said} ${word}`.trim());
 }
 
-function stop() {
+function halt() {
   if (way) sayOfWay(way, `Stopped after ${inSteps(way.steps)}; this is as near as it came.`);
   finish();
 }
@@ -89,5 +89,5 @@ export function start() {
     if (!way) show();
   });
   onClick("#nearer", () => approach(""));
-  onClick("#stop", stop);
+  onClick("#stop", halt);
 }

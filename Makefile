@@ -6,13 +6,14 @@ PRESET ?= dogvae
 PRESETS ?= dogvae classic autoencoder
 OUT ?= runs/$(PRESET)
 MINUTES ?= 120
+PRICES ?= 0 0.00025 3 30 1000
 PIP_ARGS ?=
 OLDEST ?= .venv-oldest
 OLDEST_PYTHON ?= python3.10
 BIN := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: app test coverage types fuzz test-oldest audit browser train evaluate embed finder push space bench clean
+.PHONY: app test coverage types fuzz test-oldest audit browser train evaluate embed lesson finder push space bench clean
 
 app: .venv/app
 	PORT=$(PORT) $(BIN)/python app.py
@@ -63,6 +64,13 @@ embed: .venv/train
 	rm -f $(PRESETS:%=weights/%/log.jsonl)
 	$(BIN)/python -m training.card --weights $(PRESETS:%=weights/%)
 
+# The small models of the page's lesson, at each of PRICES, and its GAN: half an hour on one core.
+lesson: .venv/train
+	for kl in $(PRICES); do $(BIN)/python -m training.train --preset small --kl $$kl --data $(DATA) --out runs/small-$$kl --images 24000 || exit 1; done
+	$(MAKE) embed PRESETS="$(PRICES:%=small-%)"
+	$(BIN)/python -m training.cloud --weights $(PRICES:%=weights/small-%) --data $(DATA)
+	$(BIN)/python -m training.gan --data $(DATA) --out weights/gan
+
 # To the Hugging Face Hub, with HF_TOKEN or after `hf auth login`. DRY=1 shows what would go.
 push: .venv/train
 	$(BIN)/python -m training.push --weights weights/$(PRESET) --repo $(REPO) $(if $(TAG),--tag $(TAG)) $(if $(DRY),--dry-run)
@@ -74,8 +82,10 @@ finder: .venv/train
 	$(BIN)/python -m training.train_finder --data $(PHOTOS)
 	$(BIN)/python -m training.train_landmarks --data $(PHOTOS)
 
-bench: .venv/train
+bench: .venv/test browser
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.page
+	$(BIN)/python -m bench.crowd
 
 # Each stamp is remade when what it was made from changes.
 .venv/pip:

@@ -34,8 +34,9 @@ from model.photos import MAX_BYTES
 from ui.api import build_api
 from ui.channel import Channel
 from ui.lesson import build_lesson
-from ui.pad import Pad, build_pad
+from ui.pad import FIRST_SEED, Pad, build_pad
 from ui.page import HANDLERS, Page
+from ui.preview import Previews, Tags
 from ui.scripts import ROUTE, Preloads
 from ui.studio import Studio
 from ui.worker import Worker
@@ -46,10 +47,23 @@ TITLE = "DogVAE: draw a dog from 256 numbers"
 # What a component's own scoped CSS can't say. Gradio's "hidden" would keep the dog from sticking to the top.
 CSS = """
 .gradio-container { overflow: clip !important; }
+.gradio-container > .main {
+  max-width: 1900px !important; margin: 0 auto !important; padding: 12px clamp(12px, 2.5vw, 36px) !important;
+}
+main > .wrap > .column, main > .column { gap: 8px; }
+#pad .html-container { padding: 2px 0 10px; }
+main .tabs { gap: 0; }
+#intro .prose { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 18px; }
+#intro h1, #intro p { margin: 0; }
+@media (max-width: 760px) {
+  .gradio-container > .main { padding-top: 6px !important; }
+  #intro h1 { font-size: 20px; }
+  #intro p, footer { display: none !important; } /* of the footer Gradio leaves a lone dot */
+}
 .dark { --color-accent: #ffa366 !important; }
-.dark .pad { --lit: #ffa366; }
+.dark .pad { --lit: #ffa366 !important; }
 .dark .pad input[type="range"] { color-scheme: dark; accent-color: #ffa366 !important; }
-.dark .pad #message.problem { color: #ffb4ab; }
+.dark .pad #message.problem { color: #ffb4ab !important; }
 """
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # the visitor's own: nothing to fetch
 INTRO = "# DogVAE\nEvery dog here is drawn from **256 numbers**. Move a slider and watch; or upload your own dog."
@@ -86,22 +100,22 @@ def build_app() -> Page:
 
 def build_page(worker: Worker) -> Page:
     studio = open_weights(WEIGHTS, DogFinder())
-    studios = {name: Studio(load(HERE / "weights" / name)) for name in ("autoencoder", "classic")}
-    studios["dogvae"] = studio
     pad = Pad(studio, worker)
     examples = sorted((HERE / "assets").glob("dog-*.png"))
     # Files that API clients upload live in Gradio's cache: looked for every 10 minutes, deleted at the age of 50.
-    with Page(title=TITLE, delete_cache=(600, 3000)) as app:
-        gr.Markdown(INTRO)
+    with Page(title=TITLE, delete_cache=(600, 3000), fill_width=True) as app:
+        gr.Markdown(INTRO, elem_id="intro")
         with gr.Tabs():
             with gr.Tab("Draw a dog"):
                 build_pad(pad, examples)
             with gr.Tab("How it works"):
-                build_lesson(studios, worker, examples[0])
+                build_lesson(studio, worker, examples[0])
         running = f"Running on {studio.vae.source}: `{studio.vae.weights_id}`."
         gr.Markdown(f"{PRIVACY}\n\n{LIMITS}\n\n{running}", elem_id="footnotes")
-        build_api(studio, worker, pad.descents)
-    app.own_routes += [ROUTE, Channel(pad).route]
+        build_api(studio, worker, pad.descents, pad.named)
+    previews = Previews(studio, worker, FIRST_SEED)
+    app.own_routes += [ROUTE, Channel(pad).route, previews.route, pad.named.route]
+    app.weights = studio.vae.weights_id
     app.queue(max_size=64)
     return app
 
@@ -138,7 +152,12 @@ def launch_options(app: Page) -> dict:
         mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
         app_kwargs={
             "routes": app.own_routes,
-            "middleware": [Middleware(RequestBodyLimitMiddleware, MAX_BODY), Middleware(Zipped), Middleware(Preloads)],
+            "middleware": [
+                Middleware(RequestBodyLimitMiddleware, MAX_BODY),
+                Middleware(Zipped),
+                Middleware(Preloads),
+                Middleware(Tags, app.weights),
+            ],
             "exception_handlers": HANDLERS,
         },
         state_session_capacity=100,  # nothing is kept in sessions, yet each takes 80 kB, and Gradio would hold 10,000

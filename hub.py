@@ -27,7 +27,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import tqdm, validate_repo_id
 
-FILES = ["config.json", "latents.safetensors", "model.safetensors"]  # the largest last: once it is there, all are
+# The largest last: once it is there, all are that the model has. Older models have no looks and no breeds.
+FILES = ["config.json", "latents.safetensors", "looks.safetensors", "breeds.safetensors", "model.safetensors"]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 PATIENCE = 3.0  # seconds for the Hub to say what it has
 PROBE = 5.0  # seconds for it to say who we are, before anything is sent: the client's own retries take 25

@@ -7,11 +7,13 @@ they are there, else freshly initialised, which costs the same time.
 """
 
 import argparse
+import asyncio
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -25,12 +27,18 @@ from training.command import one_sentence, unwritten
 from training.config import TrainConfig
 from training.tables import table, write_json
 from training.trainer import Trainer
+from ui.frames import read_frame, write_frame
+from ui.pad import Pad
+from ui.studio import Studio
+from ui.worker import Worker
 
+from .support.line import frame
 from .support.machine import DEVICE, machine
 from .support.memory import FORGET
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINED = ("dogvae", "classic")  # autoencoder trains as classic does
+MOVES = {"whole": {}, "half the size": {"half": True}, "at rest, lossless": {"still": True}}
 
 
 def synchronize() -> None:
@@ -81,6 +89,40 @@ def inference(folder: Path, origin: str, times: int) -> dict:
         "decode": latency(lambda: quick.decode(z), times),
         "encode": latency(lambda: vae.encode(x), times),
     }
+
+
+def moves(times: int) -> dict:
+    """A move of the page at the server, from its frame to the answer's: the decode, and all else."""
+    decoding, taken = [0.0], defaultdict(list)
+    worker = Worker()
+    pad = worker.pool.submit(lambda: Pad(Studio(load(ROOT / "weights" / "dogvae")), worker)).result()
+    studio = pad.studio
+    worker.pool.submit(studio.hasten).result()
+
+    def timed(decode):
+        def decoded(*args, **kwargs):
+            began = time.perf_counter()
+            x = decode(*args, **kwargs)
+            decoding[0] = time.perf_counter() - began
+            return x
+
+        return decoded
+
+    async def run() -> None:
+        for i in range(times + 10):
+            values = torch.randn(studio.dim).tolist()
+            for name, flags in MOVES.items():
+                asked, began = frame(i, values, studio.vae.weights_id, **flags), time.perf_counter()
+                number, move = read_frame(asked)
+                answer = await pad.moved({"page": name, "number": number} | move)
+                write_frame(number, answer)
+                if i >= 10:
+                    taken[name].append([1e3 * decoding[0], 1e3 * (time.perf_counter() - began - decoding[0])])
+
+    studio.decode, studio.decode_moving = timed(studio.decode), timed(studio.decode_moving)
+    asyncio.run(run())
+    medians = {name: [statistics.median(times) for times in zip(*both)] for name, both in taken.items()}
+    return {name: {"decode_ms": decode_ms, "else_ms": else_ms} for name, (decode_ms, else_ms) in medians.items()}
 
 
 def training(preset: str, seconds: float, peak: float) -> dict:
@@ -185,6 +227,7 @@ def bench(presets: list[str], times: int, seconds: float) -> dict:
         result["resident_mb"] = {presets[0]: resident_megabytes(folders[:1])}
         if len(presets) > 1:
             result["resident_mb"] |= {"all presets": resident_megabytes(folders)}
+    result["moves"] = moves(times)
     result["photos"] = photos(times)
     for preset in [preset for preset in presets if preset in TRAINED]:
         result["training"][preset] = training(preset, seconds, peaks["bfloat16"])
@@ -201,6 +244,8 @@ def report(result: dict) -> str:
         f"{peaks['bfloat16']:.0f} bfloat16.",
         "",
         *inference_table(result["inference"]),
+        "",
+        *moves_table(result["moves"]),
         "",
         *training_table(result["training"]),
     ]
@@ -225,6 +270,11 @@ def inference_table(measured: dict) -> list[str]:
     return table(columns, rows)
 
 
+def moves_table(measured: dict) -> list[str]:
+    rows = [[name, f"{r['decode_ms']:.1f}", f"{r['else_ms']:.2f}"] for name, r in measured.items()]
+    return table(["a move at the server", "decode, median ms", "all else, median ms"], rows)
+
+
 def training_table(measured: dict) -> list[str]:
     columns = ["training", "batch", "precision", "images a second", "GFLOP an image", "GFLOP/s", "share of bf16 peak"]
     rows = []
@@ -237,7 +287,8 @@ def training_table(measured: dict) -> list[str]:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
-    parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=list(PRESETS), help="default: all")
+    shown = [preset for preset in PRESETS if (ROOT / "weights" / preset).is_dir()]
+    parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=shown, help="default: those embedded")
     parser.add_argument("--times", type=int, default=50, help="calls that each latency is the median of (default 50)")
     parser.add_argument("--seconds", type=float, default=15, help="of training steps for each preset (default 15)")
     args = parser.parse_args(argv)

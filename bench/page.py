@@ -10,14 +10,12 @@ import json
 import math
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import httpx
-import psutil
 
 from model.errors import PlainError
 from training.command import one_sentence, unwritten
@@ -29,6 +27,7 @@ from .support.slow import SlowNetwork
 from .support.visitors import alike, pad_protocol
 
 ROUND_TRIP = 0.150  # seconds, of a slow network
+FAST_S, SLOWLY_S = 2.5, 12.0  # a slider to and fro: the page asks for pictures of half the size, and for whole ones
 
 # What the harness knows in the page: the last pointer event, and of each new picture, what became of it when.
 HARNESS = """
@@ -83,7 +82,9 @@ bench.start = (selector) => {
     await node.decode().catch(() => {});
     await painted();
     const at = performance.now();
-    bench.pictures.push({ ...asked, at, age: at - asked.input, moving: bench.made.has(src) });
+    const moving = bench.made.has(src), pixels = node.naturalWidth;
+    bench.pictures.push({ ...asked, at, age: at - asked.input, moving, pixels });
+    if (!moving && bench.rests) bench.rests(at - bench.input);
     if (bench.next && asked.input >= bench.after) bench.next(at - asked.input);
   }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
 };
@@ -92,6 +93,7 @@ bench.expect = () => {
   bench.after = performance.now();
   const late = new Promise((done) => setTimeout(() => done(10000), 10000));
   bench.told = Promise.race([late, new Promise((done) => { bench.next = done; })]);
+  bench.rested = Promise.race([late, new Promise((done) => { bench.rests = done; })]);
 };
 """
 PAD = ("#dog img", "#latents input[type=range]")
@@ -99,7 +101,7 @@ STOCK = ("#picture img", "#direction input[type=range]")
 
 
 def measure(browser, url: str, parts: tuple[str, str], moves: int, seconds: float, channel: bool = True) -> dict:
-    """From a pointer event to the painted picture, one by one; then pictures while dragging.
+    """From a pointer event to the painted picture, one by one; then pictures while dragging, fast and slowly.
 
     channel: False hides the browser's WebSocket, so that the page posts its moves.
     """
@@ -111,22 +113,37 @@ def measure(browser, url: str, parts: tuple[str, str], moves: int, seconds: floa
         page.evaluate("bench.expect()")
         place.move(rng.random())
         times.append(page.evaluate("bench.told"))
-    page.evaluate("bench.pictures = []")
-    place.drag(seconds)
-    drawn = page.evaluate("bench.pictures")
-    place.let_go()
-    result = {
-        "median_ms": statistics.median(times[10:]),
-        "p95_ms": statistics.quantiles(times[10:], n=20)[-1],
-        "pictures_per_second": len(drawn) / seconds,
-        "median_age_ms": statistics.median(p["age"] for p in drawn) if drawn else None,
-    }
+    result: dict = {"median_ms": statistics.median(times[10:]), "p95_ms": statistics.quantiles(times[10:], n=20)[-1]}
+    result |= dragged(page, place, seconds, FAST_S)
     if parts is PAD:
-        result["stages_ms"] = stages([p for p in drawn if p["moving"] and p.get("took")])
+        slowly = dragged(page, place, seconds, SLOWLY_S)
+        result["slowly"] = {key: slowly[key] for key in ("pictures_per_second", "median_age_ms")}
+        drawn = [p for p in result.pop("drawn") + slowly["drawn"] if p["moving"] and p.get("took")]
+        sizes = sorted({p["pixels"] for p in drawn})
+        result["stages_ms"] = {size: stages([p for p in drawn if p["pixels"] == size]) for size in sizes}
+        result["rest_ms"] = statistics.median(at_rest(page, place, rng) for _ in range(max(3, moves // 10)))
+    place.let_go()
+    if parts is PAD:
         result["last_one_right"] = last_one_right(page, url)
-        result["pixels"] = page.evaluate("document.querySelector('#dog img').naturalWidth")
     page.close()
     return result
+
+
+def dragged(page, place: "Slider", seconds: float, period: float) -> dict:
+    """Pictures painted while the slider is dragged to and fro, once in so many seconds."""
+    page.evaluate("bench.pictures = []")
+    place.drag(seconds, period)
+    drawn = page.evaluate("bench.pictures")
+    age = statistics.median(p["age"] for p in drawn) if drawn else None
+    return {"pictures_per_second": len(drawn) / seconds, "median_age_ms": age, "drawn": drawn}
+
+
+def at_rest(page, place: "Slider", rng: random.Random) -> float:
+    """Milliseconds from the last pointer event to the lossless picture, painted."""
+    page.wait_for_function("document.querySelector('#dog img').src.startsWith('data:image/png')", timeout=20_000)
+    page.evaluate("bench.expect()")
+    place.move(rng.random())
+    return page.evaluate("bench.rested")
 
 
 def opened(browser, url: str, parts: tuple[str, str], channel: bool = True):
@@ -152,28 +169,30 @@ class Slider:
     def move(self, share: float) -> None:
         self.page.mouse.move(self.left + share * self.width, self.y)
 
-    def drag(self, seconds: float) -> None:
-        """To and fro in 2.5 s, 60 events a second."""
+    def drag(self, seconds: float, period: float) -> None:
+        """To and fro in so many seconds, 60 events a second."""
         began = time.perf_counter()
         while (passed := time.perf_counter() - began) < seconds:
-            self.move(0.5 + 0.5 * math.sin(2 * math.pi * passed / 2.5))
+            self.move(0.5 + 0.5 * math.sin(2 * math.pi * passed / period))
             time.sleep(max(0, 1 / 60 - (time.perf_counter() - began - passed)))
 
     def let_go(self) -> None:
         self.page.mouse.up()
 
 
+STAGES = {
+    "until it is sent": lambda p: p["sent"] - p["input"],
+    "network": lambda p: p["came"] - p["sent"] - p["took"],
+    "queue": lambda p: p["took"] - p["decoding"] - p["encoding"],
+    "decode": lambda p: p["decoding"],
+    "encode": lambda p: p["encoding"],
+    "wait for the frame": lambda p: p["at"] - p["came"],
+}
+
+
 def stages(drawn: list[dict]) -> dict[str, float]:
     """Where the time of moving pictures went, median milliseconds of each stage."""
-    parts = {
-        "until it is sent": [p["sent"] - p["input"] for p in drawn],
-        "network": [p["came"] - p["sent"] - p["took"] for p in drawn],
-        "queue": [p["took"] - p["decoding"] - p["encoding"] for p in drawn],
-        "decode": [p["decoding"] for p in drawn],
-        "encode": [p["encoding"] for p in drawn],
-        "wait for the frame": [p["at"] - p["came"] for p in drawn],
-    }
-    return {name: statistics.median(times) for name, times in parts.items() if times}
+    return {name: statistics.median(map(spent, drawn)) for name, spent in STAGES.items()}
 
 
 def last_one_right(page, url: str) -> bool:
@@ -186,35 +205,6 @@ def last_one_right(page, url: str) -> bool:
     body = {"data": data, "component_id": pad, "fn_name": "move", "session_hash": "bench"}
     asked = httpx.post(address, json=body, timeout=60).json()["picture"]
     return alike(asked, page.get_attribute("#dog img", "src"))
-
-
-def crowd(browser, url: str, process: subprocess.Popen, seconds: float) -> dict:
-    """20 visitors over HTTP and one in a real browser, all dragging at once."""
-    memory = psutil.Process(process.pid)
-    before = memory.memory_info().rss / 1e6
-    page = opened(browser, url, PAD)
-    place = Slider(page, PAD[1])
-    command = [sys.executable, "-m", "bench.support.visitors", url, str(seconds)]
-    visitors = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    place.drag(seconds)
-    drawn = page.evaluate("bench.pictures")
-    place.let_go()
-    during = memory.memory_info().rss / 1e6
-    page.wait_for_function("document.querySelector('#dog img').src.startsWith('data:image/png')", timeout=60_000)
-    out, _ = visitors.communicate(timeout=120 + 3 * seconds)
-    page.close()
-    seen = json.loads(out)
-    rates = [s["pictures"] / seconds for s in seen]
-    return {
-        "visitors": len(seen),
-        "errors": sum(s["errors"] for s in seen),
-        "pictures_per_second_slowest": min(rates),
-        "pictures_per_second_median": statistics.median(rates),
-        "pictures_per_second_page": len(drawn) / seconds,
-        "last_ones_right": all(s["last"] and s["own"] for s in seen),
-        "memory_mb_before": before,
-        "memory_mb_after": max(during, memory.memory_info().rss / 1e6),
-    }
 
 
 def first_load(browser, url: str) -> dict:
@@ -241,7 +231,7 @@ def first_load(browser, url: str) -> dict:
     }
 
 
-def bench_page(moves: int, drag_seconds: float, crowd_seconds: float) -> dict:
+def bench_page(moves: int, drag_seconds: float) -> dict:
     """Everything that is printed. Raises PlainError where there is no browser."""
     try:
         from playwright.sync_api import sync_playwright
@@ -250,7 +240,7 @@ def bench_page(moves: int, drag_seconds: float, crowd_seconds: float) -> dict:
     ports, here = [free_port(), free_port()], "http://127.0.0.1"
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
-        with serving([sys.executable, "app.py"], ports[0], folder) as app:
+        with serving([sys.executable, "app.py"], ports[0], folder):
             url = f"{here}:{ports[0]}"
             result = {"load": first_load(browser, url)}
             with SlowNetwork(ports[0], ROUND_TRIP / 2) as slow:
@@ -258,7 +248,6 @@ def bench_page(moves: int, drag_seconds: float, crowd_seconds: float) -> dict:
                     result[name] = measure(browser, url, PAD, moves, drag_seconds, channel)
                     far = f"{here}:{slow.port}"
                     result[f"slow {name}"] = measure(browser, far, PAD, max(5, moves // 10), drag_seconds, channel)
-            result["crowd"] = crowd(browser, url, app, crowd_seconds)
         with serving([sys.executable, "-m", "bench.stock", str(ports[1])], ports[1], folder):
             result["stock"] = measure(browser, f"{here}:{ports[1]}", STOCK, moves, drag_seconds)
         browser.close()
@@ -268,7 +257,8 @@ def bench_page(moves: int, drag_seconds: float, crowd_seconds: float) -> dict:
 
 def page_table(result: dict) -> str:
     """The same as Markdown."""
-    columns = ["page", "pointer event to painted picture, median (p95) ms", "pictures a second, dragging", "age ms"]
+    columns = ["page", "pointer event to painted picture, median (p95) ms", "pictures a second, dragging fast"]
+    columns += ["their age ms", "dragging slowly", "their age ms", "lossless at rest, ms", "last one right"]
     names = {
         "channel": "DogVAE",
         "post": "DogVAE, moves posted",
@@ -280,26 +270,32 @@ def page_table(result: dict) -> str:
     rows = []
     for key, name in names.items():
         r = result[key]
-        age = "" if r["median_age_ms"] is None else f"{r['median_age_ms']:.0f}"
+        rests = f"{r['rest_ms']:.0f}" if "rest_ms" in r else ""
         time = f"{r['median_ms']:.0f} ({r['p95_ms']:.0f})"
-        rows.append([name, time, f"{r['pictures_per_second']:.1f}", age, yes[r.get("last_one_right")]])
-    lines = table([*columns, "last one right"], rows)
-    ours = [key for key in names if "stages_ms" in result[key]]
-    spent = [[names[key], *(f"{ms:.1f}" for ms in result[key]["stages_ms"].values())] for key in ours]
-    lines += ["", *table([f"ms, {result['channel']['pixels']} pixels", *result["channel"]["stages_ms"]], spent)]
-    load, many = result["load"], result["crowd"]
+        rows.append([name, time, *flow(r), *flow(r.get("slowly")), rests, yes[r.get("last_one_right")]])
+    lines = table(columns, rows)
+    spent = [
+        [names[key], f"{size}", *(f"{ms:.1f}" for ms in parts.values())]
+        for key in names
+        for size, parts in result[key].get("stages_ms", {}).items()
+    ]
+    lines += ["", *table(["ms", "pixels", *STAGES], spent)]
+    load = result["load"]
     lines += [
         "",
         f"The stock page takes {result['ratio']:.1f} times as long.",
         f"First load: usable {load['usable_seconds']:.1f} s after the server answers; {load['document_kb']:.0f} kB of "
         f"document on the wire; our own parts {load['own_parts_kb']:.0f} kB, {load['own_parts_compressed_kb']:.0f} kB "
         "compressed.",
-        f"{many['visitors']} visitors dragging beside a real page: {many['errors']} errors; pictures a second each "
-        f"{many['pictures_per_second_median']:.1f}, the slowest {many['pictures_per_second_slowest']:.1f}, the page "
-        f"{many['pictures_per_second_page']:.1f}; each one's last picture its own and right: "
-        f"{yes[many['last_ones_right']]}; memory {many['memory_mb_before']:.0f} -> {many['memory_mb_after']:.0f} MB.",
     ]
     return "\n".join(lines)
+
+
+def flow(dragging: dict | None) -> list[str]:
+    """Pictures a second, and their age in ms."""
+    if dragging is None or dragging["median_age_ms"] is None:
+        return ["", ""]
+    return [f"{dragging['pictures_per_second']:.1f}", f"{dragging['median_age_ms']:.0f}"]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -307,12 +303,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
     parser.add_argument("--moves", type=int, default=200, help="of a slider (default 200)")
     parser.add_argument("--drag", type=float, default=5, help="seconds (default 5)")
-    parser.add_argument("--crowd", type=float, default=30, help="seconds (default 30)")
     args = parser.parse_args(argv)
     if args.moves < 2:
         parser.error("--moves is at least 2.")
     with one_sentence(unwritten("The numbers")):
-        result = {"machine": machine()} | bench_page(args.moves, args.drag, args.crowd)
+        result = {"machine": machine()} | bench_page(args.moves, args.drag)
         print(page_table(result))
         if args.json:
             write_json(result, args.json)

@@ -3,6 +3,7 @@
 No photo is needed: the dogs are those of the seeds from 0 on. Any point between them is a dog, too.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SIDE = 12  # dogs a row, and rows
+STEP = 50  # rounds of sorting
 
 
 @dataclass
@@ -44,7 +46,13 @@ def looks(pictures: Tensor) -> Tensor:
 
 
 def lay_out(features: Tensor, side: int = SIDE, rounds: int = 1000) -> Tensor:
-    """features [side * side, F] -> the order [side * side] in which they fill a grid row by row, neighbours alike.
+    """features [side * side, F] -> the order [side * side] in which they fill a grid row by row, neighbours alike."""
+    *_, order = sorting(features, side, rounds)
+    return order
+
+
+def sorting(features: Tensor, side: int = SIDE, rounds: int = 1000) -> Iterator[Tensor]:
+    """The steps of `lay_out`, for who has something else to do meanwhile: the order after some rounds.
 
     From their two principal components, pairs are swapped wherever both then fit the mean of their
     neighbourhood better, which shrinks as the rounds pass (self-sorting map: Strong & Gong 2014).
@@ -66,4 +74,5 @@ def lay_out(features: Tensor, side: int = SIDE, rounds: int = 1000) -> Tensor:
         better = ((dogs_a - dogs_b) * (around[b] - around[a])).sum(dim=1) > 0
         a, b = a[better], b[better]
         order[a], order[b] = order[b].clone(), order[a].clone()
-    return order
+        if i % STEP == STEP - 1 or i == rounds - 1:
+            yield order.clone()

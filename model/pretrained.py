@@ -14,24 +14,30 @@ from hub import HubError, fetch, sha256
 
 from .errors import PlainError
 from .files import write_whole
-from .latents import Latents
+from .latents import Breeds, Latents, Looks
+from .latents.moves import M
 from .vae import Config, DogVAE
+
+LOOKS, BREEDS = "looks.safetensors", "breeds.safetensors"  # by training.looks; weights do without
 
 
 class WeightsError(PlainError):
     """The weights can't be used; its text is one plain sentence that says why and what to do."""
 
 
-def load(name: str | Path, device: str = "auto", asked: Future | None = None, latents: bool = True) -> DogVAE:
+def load(
+    name: str | Path, device: str = "auto", asked: Future | None = None, latents: bool = True, moves: bool = True
+) -> DogVAE:
     """A folder that exists, or a model on the Hub ("user/name", "user/name@revision") -> a DogVAE for inference.
 
     device "auto" is CUDA where there is one, else the CPU, in bfloat16 where the CPU computes in it.
     asked: what `hub.look_up(name)` began, if it did. Where the Hub can't be asked, its cache serves: `source` of
     the model says what was loaded, and why.
     latents: False takes weights, too, whose latents are not fitted yet; `latents` of the model may then be None.
+    moves: False leaves `looks` and `breeds` unread; they are None as well where training.looks has not fitted them.
     Raises WeightsError with one plain sentence. Nothing but safetensors is ever read.
     """
-    vae = read(name, asked).eval().requires_grad_(False)
+    vae = read(name, asked, moves).eval().requires_grad_(False)
     if latents and vae.latents is None:
         raise WeightsError(f"{name} has no latents.safetensors; run python -m training.fit --weights {name}.")
     target = _auto_device() if device == "auto" else torch.device(device)
@@ -39,7 +45,7 @@ def load(name: str | Path, device: str = "auto", asked: Future | None = None, la
     return vae.to(target, dtype, memory_format=torch.channels_last)
 
 
-def read(name: str | Path, asked: Future | None = None) -> DogVAE:
+def read(name: str | Path, asked: Future | None = None, moves: bool = False) -> DogVAE:
     """The same, as training goes on from it: in float32, on the CPU, with latents or without."""
     folder = Path(name)
     source = f"folder {name}"
@@ -66,6 +72,8 @@ def read(name: str | Path, asked: Future | None = None) -> DogVAE:
         raise WeightsError(f"The latents in {folder} are not those of its model; run python -m training.fit.")
     vae.source = source
     vae.weights_id = sha256(path)[:12]
+    if moves:
+        vae.looks, vae.breeds = _read_moves(Looks, folder / LOOKS, vae), _read_moves(Breeds, folder / BREEDS, vae)
     return vae
 
 
@@ -77,7 +85,10 @@ def save(vae: DogVAE, folder: str | Path) -> None:
     halves = {k: v.half() if v.is_floating_point() else v for k, v in vae.state_dict().items()}
     halves = {k: v.contiguous() for k, v in halves.items()}
     write_whole(folder / "model.safetensors", to_bytes(halves))
-    vae.weights_id = sha256(folder / "model.safetensors")[:12]
+    before, vae.weights_id = vae.weights_id, sha256(folder / "model.safetensors")[:12]
+    if before != vae.weights_id:  # what was fitted to other weights says nothing of these
+        for file in (LOOKS, BREEDS):
+            (folder / file).unlink(missing_ok=True)
     if vae.latents is not None:
         vae.latents.save(folder / "latents.safetensors")
 
@@ -85,6 +96,15 @@ def save(vae: DogVAE, folder: str | Path) -> None:
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is slower than float32."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _read_moves(kind: type[M], path: Path, vae: DogVAE) -> M | None:
+    """What training.looks fitted to these weights; None where it was not done."""
+    try:
+        return kind.load(path, vae.weights_id, vae.config.latent_dim)
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "is damaged"
+        raise WeightsError(f"{path} {reason}; run python -m training.looks, or remove the file.") from None
 
 
 def _auto_device() -> torch.device:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .classic import ClassicDecoder, ClassicEncoder
+from .classic import SIZES, ClassicDecoder, ClassicEncoder
 from .crop import FRAMES
-from .latents import Latents
+from .latents import Breeds, Latents, Looks
 from .nearer import STEPS, nearer_steps
 from .residual import ResidualDecoder, TrunkEncoder
 
@@ -25,7 +25,7 @@ class Config:
 
     preset: str = "dogvae"
     network: str = "residual"  # or "classic", the seed's
-    image_size: int = 256  # pixels a side; residual: a multiple of 32, classic: 127
+    image_size: int = 256  # pixels a side; residual: a multiple of 32, classic: 31, 63, 127 or 255
     latent_dim: int = 256
     variational: bool = True  # False: a plain autoencoder, encode returns no logvar
     encoder_width: int = 256  # residual only, as are the next four
@@ -33,8 +33,10 @@ class Config:
     decoder_widths: tuple[int, ...] = (320, 384, 256, 96, 48, 32)  # channels at 4, 8 .. 128 px of a picture of 256
     decoder_blocks: tuple[int, ...] = (1, 1, 2, 2, 1, 0)
     draws_half: bool = True  # the decoder can stop at a picture of half the size
+    classic_width: int = 32  # classic only: channels of the largest feature map
     frame: str = "eyes"  # how the pictures that it learned were cut out of photos (model/crop.py): "eyes" or "box"
     format: int = FORMAT
+    kl: float | None = field(default=None, compare=False)  # the price of a nat in its training; for people to read
     version: str = field(default=VERSION, compare=False)  # of the code that trained it; for people to read
 
     def __post_init__(self):
@@ -42,18 +44,20 @@ class Config:
             raise ValueError(f"The network {self.network!r} is unknown; use 'residual' or 'classic'.")
         if self.frame not in FRAMES:
             raise ValueError(f"The frame {self.frame!r} is unknown; use 'eyes' or 'box'.")
-        if self.network == "classic" and self.image_size != 127:
-            raise ValueError("The classic network works on pictures of 127 pixels only.")
+        if self.network == "classic" and self.image_size not in SIZES:
+            raise ValueError("The classic network works on pictures of 31, 63, 127 or 255 pixels only.")
         if self.network == "residual" and self.image_size % 32:
             raise ValueError("The residual network needs an image_size that is a multiple of 32.")
         widths = (self.encoder_width, *self.decoder_widths)
-        sizes = (self.image_size, self.encoder_size, self.latent_dim, *widths)
+        sizes = (self.image_size, self.encoder_size, self.latent_dim, self.classic_width, *widths)
         if not all(type(n) is int and 0 < n <= 1024 for n in sizes):
             raise ValueError("The sizes and widths in the config are whole numbers from 1 to 1024.")
         if not all(type(n) is int and 0 <= n <= 8 for n in self.decoder_blocks):
             raise ValueError("The decoder_blocks in the config are whole numbers from 0 to 8.")
         if not isinstance(self.version, str):
             raise ValueError("The version in the config is a text.")
+        if not (self.kl is None or type(self.kl) in (int, float) and self.kl >= 0):
+            raise ValueError("The kl in the config is a price of 0 or more.")
         if self.network == "residual":
             self._check_residual(widths)
 
@@ -95,7 +99,9 @@ class Config:
 PRESETS = {
     "dogvae": Config(),
     "classic": Config("classic", network="classic", image_size=127),
+    "vae": Config("vae", network="classic", image_size=127),
     "autoencoder": Config("autoencoder", network="classic", image_size=127, variational=False),
+    "small": Config("small", network="classic", image_size=63, latent_dim=128, classic_width=16),
 }
 
 
@@ -109,8 +115,8 @@ class DogVAE(nn.Module):
         self.encoder: ClassicEncoder | TrunkEncoder
         self.decoder: ClassicDecoder | ResidualDecoder
         if config.network == "classic":
-            self.encoder = ClassicEncoder(config.latent_dim, outputs)
-            self.decoder = ClassicDecoder(config.latent_dim)
+            self.encoder = ClassicEncoder(config.image_size, config.latent_dim, outputs, config.classic_width)
+            self.decoder = ClassicDecoder(config.image_size, config.latent_dim, config.classic_width)
         else:
             self.encoder = TrunkEncoder(config.encoder_size, outputs, config.encoder_width)
             self.decoder = ResidualDecoder(
@@ -118,6 +124,8 @@ class DogVAE(nn.Module):
             )
         # None only until they are fitted: whatever `load` returns has them.
         self.latents: Latents = None  # type: ignore[assignment]
+        self.looks: Looks | None = None  # training.looks fits them; weights do without
+        self.breeds: Breeds | None = None
         self.source = "freshly initialised"
         self.weights_id = "0" * 12  # first 12 hex digits of the sha256 of model.safetensors
 
@@ -180,7 +188,7 @@ class DogVAE(nn.Module):
         if z.ndim != 2 or z.shape[1] != self.config.latent_dim:
             raise ValueError(f"decode takes latents of shape [B, {self.config.latent_dim}], not {list(z.shape)}.")
         z = z.to(self.device, self.dtype)
-        x = self.decoder(z, half) if isinstance(self.decoder, ResidualDecoder) else self.decoder(z)
+        x = self.decoder(z, half) if self.config.network == "residual" else self.decoder(z)
         return x.float().clamp(-1, 1)
 
     def nearer(self, x: Tensor, mu: Tensor, steps: int = STEPS) -> Tensor:

@@ -1,20 +1,29 @@
 """The named endpoints through gradio_client, and the pad's own protocol called by a stranger."""
 
+import asyncio
 import contextlib
 import json
 import math
+import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
+import gradio as gr
 import httpx
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image, ImageChops, ImageStat
 
+from bench.support.servers import free_port
 from model import DogFinder, load, open_photo
 from model.photos import CUT_SHORT
 from model.pixels import to_picture, to_tensor
 from tests.support.files import packed
 from tests.support.serving import ROOT
+from ui.api import has_hung_up
+from ui.nearer import Descents
+from ui.worker import Gone, Worker
 
 SIZE = json.loads((ROOT / "weights" / "dogvae" / "config.json").read_text())["image_size"]
 
@@ -64,6 +73,44 @@ def test_reconstruct_as_before_with_one_argument(client, server):
     file = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
     answer = httpx.post(f"{server.url}/gradio_api/run/reconstruct", json={"data": [file]}, timeout=120)
     assert len(answer.json()["data"]) == 5, answer.text
+
+
+@pytest.mark.parametrize("way", ["queued", "at once"])
+def test_a_program_that_hangs_up_is_noticed(way):
+    """So that nobody's photo is brought nearer for nobody."""
+    noticed = threading.Event()
+
+    async def wait():
+        while not await has_hung_up():
+            await asyncio.sleep(0.05)
+        noticed.set()
+
+    with gr.Blocks() as app:
+        gr.Button().click(wait, api_name="wait")
+    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, server_port=free_port())
+    if way == "queued":
+        event = httpx.post(f"{url}gradio_api/call/wait", json={"data": []}, timeout=60).json()["event_id"]
+        with httpx.stream("GET", f"{url}gradio_api/call/wait/{event}", timeout=60):
+            assert not noticed.wait(1)
+    else:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}gradio_api/run/wait", json={"data": []}, timeout=httpx.Timeout(60, read=1))
+    assert noticed.wait(60)
+    app.close()
+
+
+def test_a_descent_that_nobody_waits_for_ends():
+    taken = []
+
+    async def is_gone():
+        return len(taken) == 3
+
+    descents = Descents(None, Worker())
+    descents.begin = lambda x, steps: SimpleNamespace(over=False)
+    descents.go_on = taken.append
+    with pytest.raises(Gone), ThreadPoolExecutor(1) as pool:  # in this thread the browser's loop may be running
+        pool.submit(asyncio.run, descents.whole(None, 40, is_gone)).result(60)
+    assert len(taken) == 3
 
 
 def test_morph(client):
@@ -118,7 +165,7 @@ def test_a_photo_that_is_cut_short_comes_with_a_word(server, tmp_path):
 
 def test_only_the_contract_is_public(client):
     named = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(named) == {"/sample", "/decode", "/reconstruct", "/morph"}
+    assert set(named) == {"/sample", "/decode", "/move", "/breeds", "/reconstruct", "/morph"}
 
 
 def test_latents_have_a_schema_that_clients_accept(client):

@@ -1,9 +1,18 @@
 """The map of dogs: every dog once, neighbours alike, and a dog at every point."""
 
+import asyncio
+import time
+
 import pytest
 import torch
 
+from model import load
 from model.atlas import SIDE, Atlas, lay_out, looks
+from tests.support.tiny import ROOT
+from tests.test_crowd import apart
+from ui.pad import Pad
+from ui.studio import Studio
+from ui.worker import Worker
 
 
 def neighbours(features, order) -> float:
@@ -32,3 +41,33 @@ def test_a_cell_is_its_dog_and_between_cells_no_dog_is_short():
         assert atlas.at(x, y).norm() == pytest.approx(16, abs=2)
     near, far = (atlas.at(middle[3] + d, middle[3]) for d in (1e-4, 1 / SIDE))
     assert (near - atlas.at(middle[3], middle[3])).norm() < 0.1 < (far - near).norm()
+
+
+def test_the_map_holds_up_nobody(monkeypatch):
+    """Between two of its turns come everybody's moves, and it is made once, however many ask for it."""
+    studio = Studio(load(ROOT / "weights" / "dogvae", device="cpu"))
+    pad, order = Pad(studio, Worker()), []
+    some = pad.explorer.map_dogs(range(2))
+
+    def map_dogs(seeds):
+        order.append(seeds[0])
+        time.sleep(0.005)
+        return some
+
+    monkeypatch.setattr(pad.explorer, "map_dogs", map_dogs)
+
+    async def run():
+        asked = [asyncio.ensure_future(pad.explorer.atlas({})) for _ in range(2)]
+        asked.append(asyncio.ensure_future(pad.move({"values": [0.25, 0.5], "space": "map", "still": True})))
+        while len(order) < 3:
+            await asyncio.sleep(0.001)
+        before = len(order)
+        await pad.worker.run(order.append, "move")
+        between = order.index("move") - before
+        answers = await asyncio.gather(*asked)
+        assert answers[0] == answers[1] and len(answers[2]["c"]) == 256
+        return between
+
+    assert apart(run()) <= 2
+    order.remove("move")
+    assert order == list(range(0, 144, 2)), "it was drawn twice"

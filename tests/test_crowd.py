@@ -83,6 +83,30 @@ def test_a_page_that_sends_much_waits_no_less_than_the_others():
     assert sum(held.batches, []) == list(range(20))
 
 
+def test_a_crowd_that_is_polite_lets_others_in_between():
+    async def run():
+        held, order = Held(), []
+        held.moves = Moves(held.worker, held.draw, most=2, polite=True)
+        moves = await begun(*(held.moves.answer(f"page {i}", 1, i) for i in range(6)))
+        others = await begun(*(held.worker.run(lambda: order.append(len(held.batches))) for _ in range(2)))
+        held.gate.set()
+        await asyncio.gather(*moves, *others)
+        return held.batches, order
+
+    batches, order = apart(run())
+    assert batches == [[0, 1], [2, 3], [4, 5]] and order == [1, 1], "others waited for more than one batch"
+
+
+def test_a_polite_crowd_is_served_again_when_it_comes_back():
+    async def run():
+        held = Held()
+        held.moves = Moves(held.worker, held.draw, polite=True)
+        held.gate.set()
+        return [(await held.moves.answer("page", n, n))["picture"] for n in range(3)]
+
+    assert apart(run()) == [0, 1, 2]
+
+
 def test_what_a_closed_page_asked_for_is_not_done():
     async def run():
         held, done = Held(), []
@@ -126,8 +150,10 @@ def test_a_batch_that_fails_answers_everyone():
     assert all("went wrong" in answer["error"] for answer in apart(run()))
 
 
-def test_twenty_visitors_each_see_their_own_dog(server):
-    seen = apart(all_visitors(server.url, seconds=3))
-    assert len(seen) == 20
-    assert sum(one["errors"] for one in seen) == 0
-    assert all(one["pictures"] > 0 and one["last"] and one["own"] for one in seen)
+@pytest.mark.parametrize("channel, photos", [(True, 2), (False, 0)], ids=["channel, beside photos", "posts"])
+def test_twenty_visitors_each_see_their_own_dog(server, channel, photos):
+    seen = apart(all_visitors(server.url, 3, channel, photos))
+    assert len(seen["drag"]) == 20 and len(seen["photos"]) == photos
+    assert sum(one["errors"] for one in [*seen["drag"], *seen["photos"]]) == 0
+    assert all(one["pictures"] > 0 and one["last"] and one["own"] for one in seen["drag"])
+    assert all(one["photos"] and one["steps"] for one in seen["photos"])

@@ -10,10 +10,13 @@ import torch
 from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from model import load
+from model.pixels import to_pixels
 from model.pretrained import save, sha256
 from tests.support.tiny import ROOT, TINY, TINY_PRESETS, draw_folder, some_latents, tiny_vae
 from training.data.folder import load_splits
 from training.evaluation import evaluate, measures
+from training.evaluation.faces import Faces
 from training.evaluation.measures import Reference, kernel_distance, laplacian_variance
 
 
@@ -70,6 +73,14 @@ def test_memorisation_is_seen(reference):
     assert reference.of_samples(reference.train.flip(3))["memorisation"] > 0.5, "a mirrored copy is a copy"
     assert reference.of_samples(reference.real)["memorisation"] <= 1 / 8
     assert torch.equal(reference.nearest(reference.train_features)[1], torch.arange(16))
+
+
+def test_a_face_upside_down_is_not_whole():
+    vae = load("weights/dogvae")
+    dogs = to_pixels(vae.decode(vae.latents.sample(8, seed=0)))
+    faces = Faces(dogs)
+    assert faces.whole(dogs) >= 7 / 8
+    assert faces.whole(dogs.flip(2)) <= 1 / 8
 
 
 def test_one_dog_again_and_again_has_no_diversity(reference):
@@ -150,7 +161,7 @@ def test_the_whole_command(data, tmp_path, capsys):
         assert {p: set(t) for p, t in model["samples"].items()} == dict.fromkeys(("fitted", "normal"), {"1.0", "0.7"})
         for by_temperature in model["samples"].values():
             for measured in by_temperature.values():
-                assert set(measured) == kid | {"diversity", "memorisation"}
+                assert set(measured) == kid | {"diversity", "memorisation", "whole"}
                 assert all(math.isfinite(value) for value in measured.values())
         assert 0 <= model["active_units"] <= config.latent_dim
         assert (model["kl_nats"] is None) == (not config.variational)
@@ -166,6 +177,23 @@ def test_the_whole_command(data, tmp_path, capsys):
     (folders[0] / "log.jsonl").unlink()
     run("--weights", folders[0], *common, "--json", out)
     assert json.loads(out.read_text())["models"] == result["models"][:1]
+
+
+def test_dogs_that_came_nearer_are_measured_and_so_are_their_edits(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate, "EDIT_DIRECTIONS", 2)
+    out = tmp_path / "metrics.json"
+    run("--weights", weights(tmp_path / "tiny"), "--data", data, "--samples", 8, "--nearer", 2, "--json", out)
+    measured = json.loads(out.read_text())["models"][0]["nearer"]
+    assert measured["steps"] == 2 and math.isfinite(measured["psnr"])
+    assert all(math.isfinite(measured[name]["kid_x1e3"]) for name in ("edits", "edits_at_first"))
+    printed = capsys.readouterr().out
+    assert "nearer by 2 steps" in printed and "Edits of" in printed
+    vae = tiny_vae(TINY)
+    vae.latents = some_latents(TINY.latent_dim)
+    z = vae.latents.sample(3)
+    c, moved = vae.latents.coordinates(z), vae.latents.coordinates(evaluate.edited(vae, z)).view(3, 4, -1)
+    torch.testing.assert_close(moved[:, 1] - c, 1.5 * torch.eye(16)[[1] * 3], atol=1e-4, rtol=0)
+    torch.testing.assert_close(moved[:, 3] - c, -1.5 * torch.eye(16)[[1] * 3], atol=1e-4, rtol=0)
 
 
 def test_what_is_known_of_other_weights_is_not_taken_over(tmp_path):

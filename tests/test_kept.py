@@ -1,6 +1,7 @@
 """What outlasts a moment: steps back and forth, favourites in two pages and of two models."""
 
-from tests.test_explorer import SLIDER, slide, tab, thumbs
+from tests.support.serving import tab
+from tests.test_explorer import SLIDER, slide, thumbs
 from tests.test_page import draw, message, picture
 
 
@@ -38,11 +39,13 @@ def test_two_pages_of_a_browser_keep_the_same_favourites(browser, server):
         page.wait_for_selector(SLIDER)
         tab(page, "Kept")
     for count, page in enumerate([*pages, pages[0]], 1):
+        draw(page, count)
         page.click("#keep")
         for one in pages:
             thumbs(one, "#favourites", count)
     pages[1].click("#random")
     picture(pages[1])
+    draw(pages[0], 4)
     pages[0].click("#keep")
     thumbs(pages[1], "#favourites", 4)
     pages[1].click("#undo")  # of the dog there, not of what was kept here
@@ -61,7 +64,7 @@ def test_undo_brings_back_what_the_fields_said(desktop):
     desktop.wait_for_function("!document.querySelector('#undo').disabled")
     picture(desktop)
     desktop.click("#undo")
-    assert desktop.input_value("#temperature") == "1" and desktop.inner_text(".grow output") == "1.00"
+    assert desktop.input_value("#temperature") == "1" and desktop.inner_text("#twelve output") == "1.00"
     tab(desktop, "Mix")
     desktop.wait_for_function("!document.querySelector('#morph').disabled")
     slide(desktop, "#morph", 0.5)
@@ -75,6 +78,7 @@ def test_undo_brings_back_what_the_fields_said(desktop):
 def test_a_seed_that_could_not_be_drawn_is_not_shown_as_this_dogs(desktop):
     seed, before = desktop.input_value("#seed"), picture(desktop)
     desktop.route("**/component_server/**", lambda route: route.abort())
+    tab(desktop, "Twelve")
     desktop.fill("#seed", "9")
     desktop.press("#seed", "Enter")
     desktop.wait_for_function("document.querySelector('#message').classList.contains('problem')")
@@ -112,6 +116,7 @@ def test_a_morph_that_plays_gives_way(desktop):
     tab(desktop, "Mix")
     desktop.wait_for_function("!document.querySelector('#morph').disabled")
     desktop.click("#play")
+    desktop.click("#more summary")
     with desktop.expect_download() as download:  # of the dog that is just there
         desktop.click("#save-latent")
     assert download.value.suggested_filename == "dog-edited.json" and desktop.inner_text("#play") == "Play"

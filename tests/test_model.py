@@ -10,11 +10,13 @@ from torch import Tensor
 from torch.distributions import Normal
 from torch.distributions.kl import kl_divergence as reference_kl
 
-from model import PRESETS, Config, DogVAE
+from model import PRESETS, Config, DogVAE, load
+from model.classic import SIZES
 from model.packed import PackedConv, packed
+from model.quantized import ByteConv, can_multiply_bytes, quantized
 from model.trunk import KERNELS, LITE0, STRIDES
 from model.vae import kl_divergence, reparametrize
-from tests.support.tiny import LARGE, TINY, TINY_PRESETS, drawn_batch, tiny_vae
+from tests.support.tiny import LARGE, ROOT, TINY, TINY_PRESETS, drawn_batch, tiny_vae
 from training.data.folder import load_pictures
 from training.features import load_lite0
 
@@ -71,6 +73,8 @@ def test_decode_rejects(shape):
     [
         {"network": "gan"},
         {"network": "classic", "image_size": 128},
+        {"network": "classic", "image_size": 127, "classic_width": 0},
+        {"kl": -1.0},
         {"image_size": 100},
         {"latent_dim": 0},
         {"latent_dim": 10**9},
@@ -84,6 +88,13 @@ def test_decode_rejects(shape):
 def test_config_refuses_what_it_cannot_build(entries):
     with pytest.raises(ValueError):
         Config(**entries)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_seeds_network_comes_in_several_sizes(size):
+    vae = tiny_vae(Config("tiny-classic", network="classic", image_size=size, latent_dim=8, classic_width=4))
+    mu, _ = vae.encode(drawn_batch(2, size))
+    assert mu.shape == (2, 8) and vae.decode(mu).shape == (2, 3, size, size)
 
 
 def test_config_survives_json():
@@ -133,25 +144,42 @@ def test_eight_pictures_can_be_overfitted():
     assert F.mse_loss(vae.eval().decode(vae.encode(x)[0]), x) < losses[0] / 20
 
 
-@pytest.mark.parametrize("preset", ["tiny", "tiny-classic"])
+@pytest.mark.parametrize("preset", ["tiny", "large", "tiny-classic"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_packed_decoder_draws_the_same_and_leaves_the_other_as_it_was(preset, dtype):
     vae = tiny_vae(TINY_PRESETS[preset]).to(dtype, memory_format=torch.channels_last).requires_grad_(False)
     quick, z = packed(vae), torch.randn(3, vae.config.latent_dim)
     assert any(isinstance(module, PackedConv) for module in quick.decoder.modules())
     assert not any(isinstance(module, PackedConv) for module in vae.modules())
-    assert {p.data_ptr() for p in quick.parameters()} == {p.data_ptr() for p in vae.parameters()}  # shared
+    assert {p.data_ptr() for p in quick.parameters()} >= {p.data_ptr() for p in vae.parameters()}  # shared
     for batch in (z[:1], z):  # packed for the first, right for any
         torch.testing.assert_close(
             quick.decode(batch), vae.decode(batch), atol=1e-2 if dtype == torch.bfloat16 else 1e-5, rtol=0
         )
 
 
+def test_a_decoder_on_bytes_draws_nearly_the_same_or_there_is_none(monkeypatch):
+    monkeypatch.setattr("model.quantized.SEEN", 8)
+    vae = load(ROOT / "weights" / "dogvae", device="cpu")
+    quick, dogs = quantized(vae), vae.latents.sample(4, seed=3)
+    assert (quick is None) != can_multiply_bytes(vae)
+    if quick:
+        assert any(isinstance(module, ByteConv) for module in quick.decoder.modules())
+        for half in (False, True):
+            off = (quick.decode(dogs, half=half) - vae.decode(dogs, half=half)).abs().mean() * 127.5
+            assert 0 < off < 2
+    monkeypatch.setattr("model.quantized.MOST", 0.0)
+    assert quantized(vae) is None, "it would draw other dogs"
+    monkeypatch.setattr("model.quantized.FUNCTIONS", ("no such function",))
+    assert quantized(vae) is None and not can_multiply_bytes(vae)
+
+
 def test_half_the_size_alone_is_the_half_of_both():
     z = torch.randn(2, 16)
-    for vae in (tiny_vae(LARGE), packed(tiny_vae(LARGE))):
-        with torch.inference_mode():
-            half, whole = vae.decoder.both(z)
+    plain = tiny_vae(LARGE).requires_grad_(False)
+    with torch.inference_mode():
+        half, whole = plain.decoder.both(z)
+    for vae in (plain, packed(plain)):
         assert vae.decode(z, half=True).shape == (2, 3, 32, 32)
         assert torch.allclose(vae.decode(z, half=True), half.clamp(-1, 1), atol=1e-5)
         assert torch.allclose(vae.decode(z), whole.clamp(-1, 1), atol=1e-5)

@@ -4,13 +4,14 @@ mouse and by touch, and the real server with weights that learned heads by the e
 import base64
 import io
 import json
+import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageChops, ImageStat
 
 from model import Crop, DogFinder
-from tests.support.serving import DESKTOP, PHONE, PIXELS, serving_as, visit
+from tests.support.serving import DESKTOP, PHONE, PIXELS, serving_as, tab, visit
 from tests.test_photo import DONE, SIZE, drag, middle, scene
 
 SEEN = "document.querySelector('#dog img').src"
@@ -21,6 +22,13 @@ SWIPE = "Input.dispatchTouchEvent"
 def eyes(tmp_path_factory):
     with serving_as("eyes", tmp_path_factory) as running:
         yield running
+
+
+@pytest.fixture
+def desktop_pad(browser, eyes):
+    page = visit(browser, eyes.url, DESKTOP)
+    yield page
+    page.close()
 
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -46,10 +54,12 @@ def photo(tmp_path_factory):
     return path
 
 
-def send(page, path) -> None:
+def send(page, path, name: str = "Photo") -> None:
+    """Uploads a photo, and opens a tab."""
     page.evaluate("document.querySelector('#message').textContent = ''")
     page.set_input_files("#upload input[type=file]", path)
     page.wait_for_function(DONE, timeout=120_000)
+    tab(page, name)
 
 
 def unlike(a: Image.Image, b: Image.Image) -> float:
@@ -72,10 +82,13 @@ def dots(page) -> list[tuple[float, float]]:
 
 
 def test_the_crop_folds_away_and_nothing_moves(pad, photo, tmp_path):
+    tab(pad, "Sliders")  # on a phone it scrolls up to the dog
     before = places(pad)
-    send(pad, photo)
-    assert pad.locator("#photo summary").is_visible() and pad.locator("#photo img").is_hidden()
+    send(pad, photo, "Sliders")
     assert places(pad) == pytest.approx(before, abs=25), "but for a third line of the message"
+    tab(pad, "Photo")
+    pad.locator("#photo summary").wait_for()
+    assert pad.locator("#photo img").is_hidden()
     assert pad.evaluate("document.documentElement.scrollWidth") <= pad.viewport_size["width"]
     pad.click("#photo summary")
     assert pad.locator("#photo img").is_visible() and pad.locator("#photo .dot:visible").count() == 3
@@ -86,13 +99,14 @@ def test_the_crop_folds_away_and_nothing_moves(pad, photo, tmp_path):
     assert pad.locator("#photo img").is_hidden()
     send(pad, tmp_path / "none.png")
     assert pad.locator("#photo img").is_visible() and pad.locator("#use-box").is_visible()
-    assert pad.locator("#photo .dot:visible").count() == 0
+    assert pad.locator("#photo .dot:visible").count() == 0 and pad.locator("#photo .dots").is_hidden()
     assert pad.trouble == []
 
 
 def test_eyes_and_nose_are_set_by_mouse_touch_and_keys(pad, photo):
     send(pad, photo)
     pad.click("#photo summary")
+    assert pad.locator("#found").is_hidden()
     pad.locator("#photo .dot").nth(2).scroll_into_view_if_needed()
     found, crop = dots(pad), pad.get_attribute("[data-part=crop]", "src")
     assert found[0][0] < found[1][0] and found[2][1] > max(found[0][1], found[1][1])
@@ -122,6 +136,9 @@ def test_eyes_and_nose_are_set_by_mouse_touch_and_keys(pad, photo):
     pad.wait_for_function(f"document.querySelector('[data-part=crop]').src !== {crop!r} && {DONE}", timeout=120_000)
     assert dots(pad)[2][1] > moved[2][1]
     assert pad.locator("#photo img").is_visible(), "it stays open for who is at it"
+    pad.click("#found")
+    pad.wait_for_function("document.querySelector('#found').hidden", timeout=120_000)
+    assert dots(pad) == [pytest.approx(at, abs=0.001) for at in found]
     assert pad.trouble == []
 
 
@@ -145,6 +162,7 @@ def test_a_dog_comes_nearer_is_stopped_and_undone(pad, photo):
     if pad.locator("#stop").is_visible():
         pad.click("#stop")
     assert pad.locator("#approach").is_hidden() and pad.evaluate(SEEN) != first
+    assert re.fullmatch(r"(Stopped after \d+ steps?; this is|\d+ steps? nearer to).*\.", pad.inner_text("#message"))
     pad.wait_for_timeout(300)
     stopped, asked = pad.evaluate(SEEN), len(pad.asked)
     pad.wait_for_timeout(1500)
@@ -166,6 +184,18 @@ def test_it_begins_by_itself_where_it_is_quick_and_a_slider_ends_it(pad, photo):
     asked = len(pad.asked)
     pad.wait_for_timeout(1000)
     assert len(pad.asked) == asked and float(slider.input_value()) == 2
+
+
+def test_at_its_end_it_says_how_near_it_came(desktop_pad, photo):
+    desktop_pad.evaluate("window.takes = 2")
+    send(desktop_pad, photo)
+    said = desktop_pad.inner_text("#message")
+    desktop_pad.wait_for_function(
+        "/ steps? nearer to your photo\\.$/.test(document.querySelector('#message').textContent)",
+        timeout=120_000,
+    )
+    assert desktop_pad.inner_text("#message").startswith(said.split(". ")[0])
+    assert desktop_pad.locator("#approach").is_hidden() and desktop_pad.locator("#nearer").is_hidden()
 
 
 def test_the_photo_is_compared_with_the_dog_as_it_is(pad, photo):

@@ -52,6 +52,7 @@ def test_a_network_that_is_cut_in_mid_drag_loses_nothing(browser, server, slow):
     slow.cut = True
     page.evaluate(DRAG, 2)  # goes on while nothing passes
     page.wait_for_selector("#message:has-text('your dog is kept')", timeout=30_000)
+    page.wait_for_timeout(5000)  # ten seconds in all
     stuck = page.get_attribute("#dog img", "src")
     assert float(page.input_value("#latents input[type=range] >> nth=0")) == 1.75
     slow.cut = False
@@ -59,6 +60,22 @@ def test_a_network_that_is_cut_in_mid_drag_loses_nothing(browser, server, slow):
     page.wait_for_function("document.querySelector('#message').textContent === ''", timeout=30_000)
     assert distance(picture(page), at_rest(page, 1.75)) < 1.5
     page.close()
+
+
+def test_a_server_that_is_restarted_in_mid_drag_is_waited_for(browser, tmp_path):
+    first = serve(tmp_path)
+    page = visit(browser, first.url, DESKTOP)
+    page.evaluate(f"() => {{ window.dragging = ({DRAG})(3); }}")
+    page.wait_for_timeout(1000)
+    first.process.kill()
+    page.evaluate("window.dragging")
+    page.wait_for_selector("#message:has-text('your dog is kept')", timeout=30_000)
+    second = serve(tmp_path, port=int(first.url.rsplit(":", 1)[1]))
+    page.wait_for_function("document.querySelector('#message').textContent === ''", timeout=60_000)
+    assert distance(picture(page), at_rest(page, 1.75)) < 1.5
+    page.close()
+    second.process.terminate()
+    second.process.wait(30)
 
 
 def test_a_browser_that_is_offline_says_so_and_recovers(browser, server):

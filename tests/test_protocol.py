@@ -18,11 +18,11 @@ from model.photos import PhotoError
 from tests.support.serving import PIXELS
 from tests.support.tiny import LARGE, some_latents, tiny_vae
 from ui.api import Api, Morph, Sample
-from ui.pad import FIRST_SEED, Pad, server_function
+from ui.pad import Pad, server_function
 from ui.protocol import (
     ContactSheet,
     Draw,
-    Facts,
+    Enlarged,
     Move,
     Movie,
     PageQuestion,
@@ -35,6 +35,7 @@ from ui.protocol import (
     read,
 )
 from ui.studio import LatentError, Studio
+from ui.wall import Wall
 from ui.worker import Busy, Gone, Worker, data_url
 
 ROOT = Path(__file__).parent.parent
@@ -80,6 +81,12 @@ def test_each_field_that_can_be_wrong_says_what_is_right():
         (Thumbnails, {"dogs": [DOG] * 33}, "This takes a list of 1 to 32 dogs."),
         (Thumbnails, {"dogs": "dogs"}, "This takes a list of 1 to 32 dogs."),
         (ContactSheet, {}, "This takes a list of 1 to 64 dogs."),
+        (Wall, {"temperature": 1}, "A wall is of 1 to 12 dogs"),
+        (Wall, {"temperature": 1, "seeds": list(range(13))}, "A wall is of 1 to 12 dogs"),
+        (Wall, {"temperature": 1, "seeds": [1, "2"]}, "A wall is of 1 to 12 dogs"),
+        (Enlarged, {"side": 1025}, "A picture is saved at up to 1024 pixels"),
+        (Enlarged, {}, "A picture is saved at up to 1024 pixels"),
+        (Movie, FILM | {"side": -1}, "A picture is saved at up to 1024 pixels"),
         (Movie, FILM | {"kind": ["gif"]}, "A film is a gif or an mp4 of 2 to 60 frames."),
         (Movie, FILM | {"frames": 3.0}, "A film is a gif or an mp4 of 2 to 60 frames."),
         (Movie, FILM | {"name": 7}, "A film has a name"),
@@ -165,6 +172,16 @@ def test_of_one_batch_some_are_drawn_at_half_the_size():
     for i, whole in ((0, seen[0]), (2, seen[2])):
         alone = Pad(Studio(vae), Worker()).draw_moves([moves[i]])[0]["picture"]
         assert max(ImageStat.Stat(ImageChops.difference(Image.open(io.BytesIO(alone)), whole)).mean) < 1
+
+
+def test_a_quicker_decoder_draws_what_moves_and_not_what_rests():
+    vae = tiny_vae()
+    vae.latents = some_latents()
+    studio, drawn = Studio(vae), []
+    studio.decode_moving = lambda z, half: drawn.append(len(z)) or studio.decode(z, half=half)
+    moves = [Move(values=[float(i)] * 16, still=i == 1) for i in range(3)]
+    answers = Pad(studio, Worker()).draw_moves(moves)
+    assert drawn == [2] and [answer["type"] for answer in answers] == ["image/jpeg", "image/png", "image/jpeg"]
 
 
 def test_wrong_questions_raise(pad):
@@ -266,26 +283,6 @@ def test_a_move_waits_for_one_step_of_all_descents(pad, monkeypatch):
         return between
 
     assert answered(run()) <= 2 and order[-1] == "step"
-
-
-def test_the_tabs(pad):
-    tabs = pad.explorer
-    assert len(answered(tabs.thumbnails({"dogs": [DOG] * 3}))["pictures"]) == 3
-    assert picture(answered(tabs.contact_sheet({"dogs": [DOG] * 9}))["picture"]).size == (8 * PIXELS, 2 * PIXELS)
-    film = answered(tabs.movie(FILM | {"dogs": [DOG, [1.0] * 256]}))["file"]
-    assert picture(film).n_frames == 4  # three there, and one back
-    assert tabs.drawn == {} and answered(tabs.progress("x")) == answered(tabs.progress(["x"])) == {"share": 0}
-    shown = answered(tabs.atlas({}))["picture"]
-    assert shown and answered(tabs.atlas({}))["picture"] == shown
-    place = answered(pad.move({"values": [0.25, 0.5], "space": "map", "still": True}))
-    assert len(place["c"]) == 256 and place["c"] != DOG
-
-
-def test_the_page_knows_its_facts(pad, studio):
-    facts = pad.facts([Path("/assets/dog-1.png")]).to_json()
-    assert Facts(**facts).to_json() == facts and facts["first"]["seed"] == FIRST_SEED
-    assert facts["weights"] == studio.vae.weights_id and sorted(facts["raw_order"]) == list(range(256))
-    assert sum(facts["share"]) == pytest.approx(100, abs=1) and len(facts["names"]) == 256
 
 
 def test_the_endpoints(studio, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import importlib
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from model import PRESETS, __version__, load
+from model.cloud import Cloud
 from model.photos import MAX_BYTES
 from model.pretrained import sha256
 from tests.support.tiny import ROOT
+from training.config import RECIPES
 from training.publish.space import NEEDED
+from ui.lesson.models import AUTOENCODER, CHOSEN, SEED
 
 FRONT_MATTER = (ROOT / "README.md").read_text().split("---")[1]
 
@@ -42,11 +46,25 @@ def test_zero_gpu_can_install_the_requirements():
         assert requirements()["torch"].specifier.contains(version)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_embedded_weights_are_whole_and_described(preset):
-    folder = ROOT / "weights" / preset
+EMBEDDED = sorted(file.parent.name for file in (ROOT / "weights").glob("*/latents.safetensors"))
+COMPARED = ("dogvae", "classic", "autoencoder")  # in README and docs/numbers.md
+
+
+def test_what_the_page_needs_is_embedded():
+    assert {*COMPARED, AUTOENCODER, SEED, CHOSEN} <= set(EMBEDDED)
+    assert load(ROOT / "weights" / CHOSEN).config.kl == RECIPES["small"].kl
+    assert {preset.partition("-")[0] for preset in EMBEDDED} <= set(PRESETS)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_embedded_weights_are_whole_and_described(name):
+    folder, preset = ROOT / "weights" / name, name.partition("-")[0]  # "small-3": of the preset small, at a price of 3
     vae = load(folder)
     wanted = PRESETS[preset]
+    if preset == "small":
+        assert vae.config.kl == float(name.partition("-")[2])
+        wanted = replace(wanted, variational=vae.config.kl > 0)
+        assert len(Cloud.load(folder, vae.latents).points) == 400
     if wanted.network == "residual":
         assert vae.config == wanted
     for entry in ("preset", "network", "image_size", "latent_dim", "variational"):
@@ -82,7 +100,7 @@ def test_dogvae_keeps_to_what_it_reached():
 
 def test_the_readme_quotes_what_evaluation_found():
     texts = [(ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/numbers.md")]
-    for preset in PRESETS:
+    for preset in COMPARED:
         metrics = json.loads((ROOT / f"weights/{preset}/metrics.json").read_text(encoding="utf-8"))
         drawn = metrics["samples"][metrics["headline_prior"]]["1.0"]
         for measured in (metrics["reconstructions"], drawn):

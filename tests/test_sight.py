@@ -12,7 +12,7 @@ from PIL import Image
 from model import Config, Crop, DogFinder, DogVAE, NoDogError, PhotoError
 from model.pixels import to_picture, to_tensor
 from tests.support.tiny import ROOT, TINY, some_latents, tiny_vae
-from ui.photo import ASIDE, see_photo
+from ui.photo import ASIDE, DOUBT, see_photo
 from ui.protocol import RequestError
 from ui.studio import Studio
 
@@ -113,6 +113,9 @@ def test_a_head_that_looks_aside_gets_one_sentence(studio, photo, monkeypatch):
     if studio.vae.config.frame == "eyes":
         assert answer["hint"] == ASIDE and answer["sure"] == 0
         assert answer["place"]["angle"] == 0 and answer["z"] is not None
+        heads = [dataclasses.replace(head, score=0.4) for head in studio.finder.find(photo)]
+        monkeypatch.setattr(studio.finder, "find", lambda photo: heads)
+        assert ask(studio, photo)["hint"] == DOUBT
     else:
         assert "hint" not in answer, "old weights look at the box alone"
 
@@ -144,3 +147,16 @@ def test_no_dog(studio):
     assert "z" not in answer and answer["box"] is None and "no dog's head" in answer["error"]
     with pytest.raises(NoDogError):
         studio.see(file(sea))
+
+
+@pytest.mark.parametrize("part", [(0.2, 0.2, 0.8, 0.8), (0.3, 0.0, 1.0, 1.0)], ids=["larger", "at the edge"])
+def test_a_face_whose_frame_reaches_beyond_the_photo(studio, finder, photo, part):
+    """A photo that is the face alone, and one at whose edge half an ear is cut off."""
+    frame = finder.frame(photo, frame=studio.vae.config.frame)
+    (left, top), side = (v - frame.side / 2 for v in frame.centre), frame.side
+    tight = photo.crop([round(v + side * share) for v, share in zip((left, top) * 2, part)])
+    answer = ask(studio, tight)
+    assert answer["z"].isfinite().all()
+    place = Crop.from_json(answer["place"])
+    reach = max(abs(v - s / 2) for v, s in zip(place.centre, tight.size)) + place.side / 2
+    assert studio.vae.config.frame == "box" or reach > max(tight.size) / 2

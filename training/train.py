@@ -39,6 +39,8 @@ def parse(argv: list[str] | None = None) -> TrainConfig:
     parser.add_argument("--resume", action="store_true", help="go on from OUT's checkpoint")
     start = "start from the weights in this folder, and from its critic; with --realism 1 sharpen them on"
     parser.add_argument("--init-from", metavar="DIR", help=start)
+    price = "price of a nat of KL in the loss; 0 makes a plain autoencoder (default: the preset's)"
+    parser.add_argument("--kl", type=float, metavar="PRICE", help=price)
     share = "of the images, the last ones, for the second phase (0 to 1; default: 0.75 for dogvae)"
     parser.add_argument("--realism", type=float, metavar="SHARE", help=share)
     parser.add_argument("--tick", type=int, help="images between checkpoints (default 10000)")

@@ -7,7 +7,6 @@ import copy
 import json
 import signal
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,7 +14,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
 
-from model import PRESETS, Config, DogVAE, load
+from model import Config, DogVAE, load
 from model.errors import PlainError
 from model.files import write_whole
 from model.pretrained import read, save
@@ -55,8 +54,7 @@ class Trainer:
         self.accelerator = make_accelerator(config.precision)
         facts = read_facts(self.out) if config.resume else None
         self.config = config = config.resumed(facts) if facts else config
-        self.model_config = replace(PRESETS[config.preset], frame=config.frame)
-        self.recipe = config.recipe()
+        self.recipe, self.model_config = config.recipe(), config.model_config()
         self._check(facts)
         self.images, self.minutes, self.skipped_steps, self.bad_in_a_row = 0, 0.0, 0, 0
         self.asked_to_stop = self.stopping = False

@@ -1,4 +1,4 @@
-"""The named endpoints for programs: /sample, /decode, /reconstruct, /morph (gradio_client, curl, MCP).
+"""The named endpoints for programs: /sample, /decode, /move, /breeds, /reconstruct, /morph (gradio_client, curl, MCP).
 
 Bad input raises an error of one plain sentence, which the frame of the page tells (`page.Page`). Dogs are drawn on the
 one inference thread.
@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from gradio.context import LocalContext
 from pydantic import Field
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from model.pixels import to_file
 
 from . import film
 from .batch import draw_many
+from .looks import NO_BREEDS, Named
 from .nearer import Descents
 from .protocol import KIND, MAX_FRAMES, Question, RequestError, Whole, read
 from .studio import LatentError, Reconstruction, Studio
@@ -28,7 +30,7 @@ from .worker import Worker
 
 NUMBERS = {"type": "array", "items": {"type": "number"}}
 MAX_LATENT_BYTES = 100_000
-MAX_DOGS, MAX_SEED, MAX_STEPS = 64, 2**53 - 1, 40
+MAX_DOGS, MAX_SEED, MAX_STEPS, MAX_AMOUNT, MAX_BREEDS = 64, 2**53 - 1, 40, 20, 10
 
 
 class Sample(Question):
@@ -41,6 +43,13 @@ class Reconstruct(Question):
     nearer: Whole = Field(ge=0, le=MAX_STEPS, description=f"nearer is a whole number from 0 to {MAX_STEPS}.")
 
 
+class Along(Question):
+    toward: str = Field(max_length=64, description="toward is the name of a Look or of a breed.")
+    amount: float = Field(
+        ge=-MAX_AMOUNT, le=MAX_AMOUNT, description=f"The amount is a number from -{MAX_AMOUNT} to {MAX_AMOUNT}."
+    )
+
+
 class Morph(Question):
     frames: Whole = Field(ge=2, le=MAX_FRAMES, description=f"frames is a whole number from 2 to {MAX_FRAMES}.")
 
@@ -49,13 +58,20 @@ class Api:
     """The endpoints. Docstrings and type hints are what clients and MCP read about them.
 
     uploads: the paths of the files that Gradio will delete in time. All raise PhotoError, LatentError, RequestError
-    or Busy.
+    or Busy; Gone where nobody waits for the answer.
     """
 
-    def __init__(self, studio: Studio, worker: Worker, uploads: set[str], descents: Descents | None = None):
-        """descents: those of the page, beside which a program's are."""
+    def __init__(
+        self,
+        studio: Studio,
+        worker: Worker,
+        uploads: set[str],
+        descents: Descents | None = None,
+        named: Named | None = None,
+    ):
+        """descents, named: those of the page, beside which a program's are."""
         self.studio, self.worker, self.uploads = studio, worker, uploads
-        self.descents = descents or Descents(studio, worker)
+        self.descents, self.named = descents or Descents(studio, worker), named or Named(studio, worker)
 
     async def sample(self, seed: float, temperature: float, n: float):
         """Draws n random dogs.
@@ -81,6 +97,34 @@ class Api:
         """
         return await self.worker.run(lambda: self.studio.draw(self.parse(latent)[None])[0])
 
+    async def move(self, latent, toward: str, amount: float):
+        """Changes one thing of a dog, or makes it more like a breed; the background stays.
+
+        Args:
+            latent: of the dog.
+            toward: the name of a Look ("ears", "coat", "mouth" ...) or of a breed ("beagle").
+            amount: by how much, -20 to 20, in standard deviations of random dogs; below 0 the other way.
+        Returns:
+            The picture (PNG) and its latent.
+        """
+        asked = read(Along, {"toward": toward, "amount": amount})
+        z = await self.worker.run(lambda: self.named.moved(self.parse(latent)[None], asked.toward, asked.amount))
+        [picture] = await self.worker.run(self.studio.draw, z)
+        return picture, self.studio.to_json(z[0])
+
+    async def breeds(self, latent):
+        """Which breeds EfficientNet-Lite0, a classifier of photos, sees in a dog.
+
+        Args:
+            latent: of the dog.
+        Returns:
+            At most ten breeds, the likeliest first, each with its share of all 118 (0 to 1).
+        """
+        if self.named.sight is None:
+            raise RequestError(NO_BREEDS)
+        seen = await self.worker.run(lambda: self.named.told(self.parse(latent)[None], MAX_BREEDS))
+        return [one.model_dump() for one in seen]
+
     async def reconstruct(self, photo: str, nearer: float = STEPS):
         """Finds the dog's head in a photo, encodes it and decodes it again.
 
@@ -97,7 +141,7 @@ class Api:
             gr.Warning(CUT_SHORT)
         picture, psnr, z = seen.picture, seen.psnr, seen.z
         if steps:
-            z = await self.descents.whole(seen.x, steps)
+            z = await self.descents.whole(seen.x, steps, has_hung_up)
             picture, psnr = await self.worker.run(self.studio.redraw, seen.x, z)
         back = await self.worker.run(seen.place.paste, seen.photo, picture)
         path = await asyncio.to_thread(self.keep, "dog.jpg", lambda: to_file(back, "JPEG", quality=92))
@@ -154,15 +198,26 @@ class Api:
             self.uploads.update(map(str, copies))
 
 
-def build_api(studio: Studio, worker: Worker, descents: Descents) -> None:
+async def has_hung_up() -> bool:
+    """Whether the program that called the endpoint which runs now waits for no answer any more."""
+    event, request = LocalContext.event_id.get(None), LocalContext.request.get(None)
+    if event is None:  # not queued: its own request waits
+        return request is not None and await request.is_disconnected()
+    # Of a queued call Gradio watches another request, and notes here that it was closed.
+    page = LocalContext.blocks.get(None)
+    jobs = [job for some in page._queue.active_jobs for job in some or ()] if page else []
+    return any(job._id == event and not job.alive for job in jobs)
+
+
+def build_api(studio: Studio, worker: Worker, descents: Descents, named: Named) -> None:
     """Adds the endpoints to the Blocks around it; nothing of it is seen on the page."""
     page = gr.context.Context.root_block
     assert page is not None
-    api = Api(studio, worker, page.upload_file_set, descents)
+    api = Api(studio, worker, page.upload_file_set, descents, named)
     with gr.Row(visible=False):
         numbers = [gr.Number() for _ in range(3)]
         latents = [latent_input() for _ in range(2)]
-        many_latents = gr.JSON()
+        many_latents, breeds, toward = gr.JSON(), gr.JSON(), gr.Textbox()
         photo, gif = gr.File(type="filepath"), gr.File()
         pictures = gr.Gallery(format="png")
         images, steps, back = [gr.Image(format="png") for _ in range(2)], gr.Number(STEPS), gr.Image(format="jpeg")
@@ -170,6 +225,8 @@ def build_api(studio: Studio, worker: Worker, descents: Descents) -> None:
     click = partial(button.click, api_visibility="public", concurrency_id="api", concurrency_limit=4)
     click(api.sample, numbers, [pictures, many_latents], api_name="sample")
     click(api.decode, latents[0], images[0], api_name="decode")
+    click(api.move, [latents[0], toward, numbers[0]], [images[0], latents[1]], api_name="move")
+    click(api.breeds, latents[0], breeds, api_name="breeds")
     click(api.reconstruct, [photo, steps], [*images, numbers[0], latents[0], back], api_name="reconstruct")
     click(api.morph, [*latents, numbers[0]], [gif, pictures], api_name="morph")
 

@@ -1,4 +1,4 @@
-"""What the page asks for beside the dog itself: thumbnails, the map, a contact sheet, and films."""
+"""What the page asks for beside the dog itself: thumbnails, walls, the map, a contact sheet, films and files."""
 
 import asyncio
 import base64
@@ -8,17 +8,32 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from model.atlas import SIDE, Atlas, lay_out, looks
+from model.atlas import SIDE, Atlas, looks, sorting
 from model.pixels import to_tensor
 
 from . import film
-from .batch import PIECE, draw_many
-from .protocol import ContactSheet, File, Movie, PageQuestion, Picture, Pictures, Place, Progress, Q, Thumbnails, read
+from .batch import draw_many
+from .protocol import (
+    ContactSheet,
+    Enlarged,
+    File,
+    Movie,
+    PageQuestion,
+    Picture,
+    Pictures,
+    Place,
+    Progress,
+    Q,
+    Thumbnails,
+    read,
+)
 from .studio import MAX_COORDINATE, Studio
+from .wall import Wall, Walled, random_dogs
 from .worker import Worker, data_url, thumbnail_url
 
 CELL = 56  # pixels a dog on the map
-THUMBNAIL = 96  # pixels
+THUMBNAIL, LARGE = 96, 192  # pixels
+SLICE = 2  # dogs of the map that are drawn in one turn: nobody waits for it, and other visitors move their dogs
 DRAWING = 0.8  # share of the work on a film that is drawing; the rest is encoding
 
 
@@ -29,6 +44,7 @@ class Explorer:
         self.studio, self.worker = studio, worker
         self.map: Atlas | None = None  # laid out when the first visitor opens it
         self.map_url = ""
+        self.making = asyncio.Lock()  # a second visitor waits for the map that the first has asked for
         self.drawn: dict[str, float] = {}  # share that is done of each film in the making, by the name its page gave it
 
     # ---- What the page calls. Raises RequestError, LatentError, Busy, Gone.
@@ -36,14 +52,23 @@ class Explorer:
     async def thumbnails(self, data: object, request: gr.Request | None = None) -> dict:
         question = self.read(Thumbnails, data)
         drawn = await self.draw(await self.worker.run(self.latents, question.dogs), request)
-        pictures = await asyncio.to_thread(lambda: [thumbnail_url(picture, THUMBNAIL) for picture in drawn])
-        return Pictures(pictures=pictures).to_json()
+        return Pictures(pictures=await self.small(drawn, LARGE if question.large else THUMBNAIL)).to_json()
+
+    async def wall(self, data: object, request: gr.Request | None = None) -> dict:
+        z, dogs = await self.worker.run(random_dogs, self.studio, self.read(Wall, data), request=request)
+        return Walled(pictures=await self.small(await self.draw(z, request), LARGE), dogs=dogs).to_json()
+
+    async def enlarged(self, data: object, request: gr.Request | None = None) -> dict:
+        question = self.read(Enlarged, data)
+        drawn = await self.worker.run(
+            lambda: self.studio.draw(self.studio.from_json(question.latent)[None]), request=request
+        )
+        picture = await asyncio.to_thread(lambda: data_url(film.enlarged(drawn, question.side)[0]))
+        return Picture(picture=picture).to_json()
 
     async def atlas(self, data: object, request: gr.Request | None = None) -> dict:
         self.read(PageQuestion, data)
-        if self.map is None:
-            drawn = await self.draw(await self.worker.run(self.map_dogs), request)
-            await self.worker.run(self.lay_out, drawn)
+        await self.make_map()
         return Picture(picture=self.map_url).to_json()
 
     async def contact_sheet(self, data: object, request: gr.Request | None = None) -> dict:
@@ -58,7 +83,8 @@ class Explorer:
         try:
             drawn = await self.draw(way, request, lambda share: self.drawn.update({question.name: DRAWING * share}))
             encode = film.gif if question.kind == "gif" else film.mp4
-            encoded = base64.b64encode(await asyncio.to_thread(encode, film.there_and_back(drawn))).decode()
+            frames = await asyncio.to_thread(film.enlarged, drawn, question.side)
+            encoded = base64.b64encode(await asyncio.to_thread(encode, film.there_and_back(frames))).decode()
         finally:
             self.drawn.pop(question.name, None)
         mime = "image/gif" if question.kind == "gif" else "video/mp4"
@@ -86,22 +112,37 @@ class Explorer:
         a, b = self.latents(ends)
         return self.studio.path(a, b, frames)
 
+    async def small(self, pictures: list[Image.Image], side: int) -> list[str]:
+        return await asyncio.to_thread(lambda: [thumbnail_url(picture, side) for picture in pictures])
+
     def on_the_map(self, point: object) -> Tensor:
         """[x, y], each from 0 to 1 -> coordinates [D]. Raises RequestError."""
         at = read(Place, {"at": point}).at
-        if self.map is None:  # the server was restarted, and the page has its map already
-            self.lay_out([picture for piece in self.map_dogs().split(PIECE) for picture in self.studio.draw(piece)])
-        assert self.map is not None
+        assert self.map is not None  # `make_map` came before
         return self.map.at(*at)
 
-    def map_dogs(self) -> Tensor:
-        return torch.cat([self.studio.sample(1, 1.0, seed) for seed in range(SIDE * SIDE)])
+    async def make_map(self) -> None:
+        """Draws the dogs of the map and lays them out, once, in turns so short that other visitors don't notice."""
+        async with self.making:
+            if self.map is not None:
+                return
+            zs, cells, seen = [], [], []
+            for first in range(0, SIDE * SIDE, SLICE):
+                z, drawn, small = await self.worker.turn(self.map_dogs, range(first, first + SLICE))
+                zs, cells, seen = [*zs, z], [*cells, *drawn], [*seen, small]
+            steps = await self.worker.turn(lambda: sorting(looks(torch.cat(seen))))
+            while (order := await self.worker.turn(next, steps, None)) is not None:
+                laid = order
+            whole = sheet([cells[i] for i in laid], SIDE)
+            self.map_url = await asyncio.to_thread(thumbnail_url, whole, SIDE * CELL)
+            self.map = await self.worker.turn(lambda: Atlas(self.studio.latents.coordinates(torch.cat(zs)[laid])))
 
-    def lay_out(self, pictures: list[Image.Image]) -> None:
-        """Fills the map with the pictures of `map_dogs`."""
-        order = lay_out(looks(torch.stack([to_tensor(picture, 40) for picture in pictures])))
-        self.map_url = thumbnail_url(sheet([pictures[i] for i in order], SIDE), SIDE * CELL)
-        self.map = Atlas(self.studio.latents.coordinates(self.map_dogs()[order]))
+    def map_dogs(self, seeds: range) -> tuple[Tensor, list[Image.Image], Tensor]:
+        """Latents [n, D], pictures for the map, and what they are sorted by [n, 3, 40, 40]."""
+        z = torch.cat([self.studio.sample(1, 1.0, seed) for seed in seeds])
+        drawn = self.studio.draw(z)
+        cells = [picture.resize((CELL, CELL), Image.Resampling.LANCZOS) for picture in drawn]
+        return z, cells, torch.stack([to_tensor(picture, 40) for picture in drawn])
 
 
 def sheet(pictures: list[Image.Image], columns: int) -> Image.Image:

@@ -10,7 +10,11 @@ from PIL import Image
 from model.pixels import to_file
 
 FRAMES_A_SECOND = 20
-SIDE = 384  # pixels that an MP4 has at least: players show 128 as a stamp
+
+
+def enlarged(frames: Sequence[Image.Image], side: int) -> list[Image.Image]:
+    """Squares of `side` pixels; 0: as they are."""
+    return [frame.resize((side, side), Image.Resampling.LANCZOS) if side else frame for frame in frames]
 
 
 def there_and_back(frames: Sequence[Image.Image]) -> list[Image.Image]:
@@ -24,15 +28,14 @@ def gif(frames: Sequence[Image.Image]) -> bytes:
 
 
 def mp4(frames: Sequence[Image.Image]) -> bytes:
-    """H.264 in the pixel format that every phone plays, enlarged by a whole number where the frames are small."""
+    """H.264 in the pixel format that every phone plays, at the size of the frames."""
     buffer = io.BytesIO()
-    width, height = (max(1, SIDE // side) * side // 2 * 2 for side in frames[0].size)  # yuv420p wants even sides
+    width, height = (side // 2 * 2 for side in frames[0].size)  # yuv420p wants even sides
     with av.open(buffer, "w", format="mp4") as film:
         stream = film.add_stream("libx264", rate=FRAMES_A_SECOND, options={"crf": "18", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = Fraction(1, FRAMES_A_SECOND)
         for picture in frames:
-            large = picture.resize((width, height), Image.Resampling.LANCZOS)
-            film.mux(stream.encode(av.VideoFrame.from_image(large)))
+            film.mux(stream.encode(av.VideoFrame.from_image(picture.crop((0, 0, width, height)))))
         film.mux(stream.encode())
     return buffer.getvalue()

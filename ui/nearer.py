@@ -5,7 +5,7 @@ moved on, asks no more, and that ends its descent.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import gradio as gr
@@ -18,7 +18,7 @@ from model.pixels import to_tensor
 
 from .protocol import Approach, RequestError
 from .studio import Studio, open_data_url
-from .worker import Busy, Worker
+from .worker import Busy, Gone, Worker
 
 SLICE_S = 0.12  # seconds of descent between two answers to the page
 IDLE_S = 15  # seconds: a descent that nobody asks for is forgotten after them
@@ -58,13 +58,13 @@ class Descents:
         if question.crop is not None:
             if len(self.begun) >= MOST and question.page not in self.begun:
                 raise Busy(CROWDED)
-            self.begun[question.page] = await self.worker.run(self.open, question.crop, request=request)
+            self.begun[question.page] = await self.piece(self.open, question.crop, request=request)
         descent = self.begun.get(question.page)
         if descent is None:
             raise RequestError(LOST)
         until = time.monotonic() + SLICE_S
         while not descent.over:
-            await self.step(descent, request)
+            await self.piece(self.go_on, descent, request=request)
             if time.monotonic() >= until:
                 break
         descent.asked = time.monotonic()
@@ -72,16 +72,19 @@ class Descents:
             del self.begun[question.page]
         return descent
 
-    async def whole(self, x: Tensor, steps: int) -> Tensor:
-        """A photo's square [1, 3, S, S] -> z [D] after at most so many steps."""
-        descent = await self.worker.run(self.begin, x, steps)
+    async def whole(self, x: Tensor, steps: int, is_gone: Callable[[], Awaitable[bool]]) -> Tensor:
+        """A photo's square [1, 3, S, S] -> z [D] after at most so many steps. Raises Busy; Gone once nobody waits."""
+        descent = await self.piece(self.begin, x, steps)
         while not descent.over:
-            await self.step(descent)
+            if await is_gone():
+                raise Gone
+            await self.piece(self.go_on, descent)
         return descent.z
 
-    async def step(self, descent: Descent, request: gr.Request | None = None) -> None:
+    async def piece(self, function: Callable, *args, request: gr.Request | None = None):
+        """The result of function(*args), of which at most one of all descents is waited for by anybody's move."""
         async with self.worker.long_work:
-            await self.worker.run(self.go_on, descent, request=request)
+            return await self.worker.run(function, *args, request=request)
 
     def expected(self) -> float | None:
         """Seconds that a descent that begins now takes beside the others; None before it was measured."""

@@ -6,6 +6,7 @@ all of them.
 Anyone can call what the page calls, so every value is checked (`protocol`).
 """
 
+import itertools
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,14 +22,14 @@ from torch import Tensor
 from model.latents import Chosen
 
 from .explore import Explorer
+from .facts import Facts, First
+from .looks import Named
 from .nearer import Descent, Descents
 from .photo import see_photo
 from .protocol import (
     Approach,
     Dog,
     Draw,
-    Facts,
-    First,
     Latent,
     Move,
     Moved,
@@ -42,10 +43,11 @@ from .protocol import (
 )
 from .scripts import WEB, on_load
 from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
-from .worker import Moves, Worker, data_url, milliseconds_since, sentence
+from .worker import Moves, Worker, data_url, milliseconds_since, sentence, thumbnail_url
 
-STYLES = ("pad", "photo", "explore")
-FIRST_SEED = 113  # chosen by eye: every visitor sees this dog first
+STYLES = ("pad", "photo", "explore", "sliders")
+# Chosen by eye: every visitor sees the first dog, and may mix it with the second.
+FIRST_SEED, PARTNER_SEED = 113, 106
 
 
 class Pad:
@@ -54,6 +56,7 @@ class Pad:
     def __init__(self, studio: Studio, worker: Worker):
         self.studio, self.worker, self.explorer = studio, worker, Explorer(studio, worker)
         self.moves, self.descents = Moves(worker, self.draw_moves), Descents(studio, worker)
+        self.named = Named(studio, worker)
 
     # ---- What the page calls. Raises PhotoError, LatentError, RequestError, Busy, Gone.
 
@@ -67,6 +70,8 @@ class Pad:
     async def moved(self, data: object, request: gr.Request | None = None) -> dict:
         """The same, the picture in bytes."""
         move = self.explorer.read(Move, data)
+        if move.space == "map":  # of a page that has its map already: the server was restarted
+            await self.explorer.make_map()
         try:
             turn = read(Turn, data)
         except RequestError:  # a caller that does not say which page it is: each of its moves is drawn
@@ -81,7 +86,7 @@ class Pad:
 
     async def nearer(self, data: object, request: gr.Request | None = None) -> dict:
         descent = await self.descents.advance(self.explorer.read(Approach, data), request)
-        return await self.worker.run(self.shown, descent, request=request)
+        return await self.descents.piece(self.shown, descent, request=request)
 
     # ---- How it is answered, in the worker's thread
 
@@ -95,21 +100,15 @@ class Pad:
 
     def random_dog(self, data: object) -> dict:
         question = self.explorer.read(Draw, data)
-        z = self.studio.sample(1, question.temperature, question.seed)[0]
-        if question.keep:  # the sliders that the visitor locked
-            keep = dict(question.keep)
-            c = self.studio.latents.coordinates(z[None])[0]
-            c[list(keep)] = torch.tensor(list(keep.values()))
-            z = self.studio.at(c[None])[0]
-        return self.dog(z).to_json()
+        return self.dog(self.studio.random(question.seed, question.temperature, question.keep or ())).to_json()
 
     def draw_moves(self, moves: list[Move]) -> list[dict]:
-        """The moves of several pages, all of one size in one batch: `Problem` or `Moved` for each, in Python's values.
+        """The moves of several pages, all of one kind in one batch: `Problem` or `Moved` for each, in Python's values.
 
         A picture is a JPEG; of a dog that rests a PNG, and its numbers are there, too.
         """
         began, zs = time.perf_counter(), [self.moved_to(move) for move in moves]
-        pictures = self.draw_sizes([(z, move.half) for z, move in zip(zs, moves) if isinstance(z, Tensor)])
+        pictures = self.draw_together([(z, move) for z, move in zip(zs, moves) if isinstance(z, Tensor)])
         decoding = milliseconds_since(began)
         moved = (
             z if isinstance(z, Problem) else self.to_moved(z, next(pictures), move.still, decoding)
@@ -123,13 +122,14 @@ class Pad:
         file = png(picture) if still else jpeg(picture)
         return Moved(picture=file, type=kind, decoding=decoding, encoding=milliseconds_since(began), **numbers)
 
-    def draw_sizes(self, wanted: list[tuple[Tensor, bool]]) -> Iterator[Image.Image]:
-        """Pictures of latents [D], each whole or, where the model can, of half the size."""
+    def draw_together(self, wanted: list[tuple[Tensor, Move]]) -> Iterator[Image.Image]:
+        """Pictures of latents [D], each as its move wishes: whole or, where the model can, of half the size; of a dog
+        that rests as well as the model can."""
         drawn: dict[int, Image.Image] = {}
-        for half in (False, True):
-            places = [i for i, (_, is_half) in enumerate(wanted) if is_half == half]
+        for half, still in itertools.product((False, True), repeat=2):
+            places = [i for i, (_, move) in enumerate(wanted) if (move.half, move.still) == (half, still)]
             if places:
-                decode = partial(self.studio.decode, half=half)
+                decode = partial(self.studio.decode if still else self.studio.decode_moving, half=half)
                 drawn |= zip(places, self.studio.draw(torch.stack([wanted[i][0] for i in places]), decode))
         return (drawn[i] for i in range(len(wanted)))
 
@@ -155,8 +155,8 @@ class Pad:
     def shown(self, descent: Descent) -> dict:
         picture, psnr = self.studio.redraw(descent.x, descent.z)
         share = 1.0 if descent.over else descent.done / descent.most
-        url = data_url(picture, still=descent.over)
-        return Nearer(picture=url, share=share, psnr=round(psnr, 1), **dict(self.numbers(descent.z))).to_json()
+        known = {"picture": data_url(picture, still=descent.over), "steps": descent.done, "psnr": round(psnr, 1)}
+        return Nearer(share=share, **known, **dict(self.numbers(descent.z))).to_json()
 
     def facts(self, examples: list[Path]) -> Facts:
         """examples: pictures by the model, within the paths that Gradio may show."""
@@ -173,13 +173,16 @@ class Pad:
             share=[round(v, 2) for v in share.tolist()],
             raw_order=torch.argsort(latents.kl, descending=True).tolist(),
             examples=[f"gradio_api/file={path}" for path in examples],
+            partner=PARTNER_SEED,
+            looks=self.named.look_facts(),
+            breeds=self.named.breed_names(),
             slopes=slopes,
             bends=bends,
         )
 
     def first_picture(self) -> str:
         """Small, for the HTML; the page asks for the lossless one once it is there."""
-        return data_url(self.studio.draw(self.studio.sample(1, 1.0, FIRST_SEED))[0], still=False)
+        return thumbnail_url(self.studio.draw(self.studio.sample(1, 1.0, FIRST_SEED))[0], self.studio.size)
 
 
 def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:
@@ -187,10 +190,13 @@ def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:
     tabs = pad.explorer
     # By these names the page's scripts call them.
     called = [pad.draw, pad.move, pad.load, pad.reconstruct, pad.nearer]
-    called += [tabs.thumbnails, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
-    pad.worker.pool.submit(pad.descents.measure)  # once the page is there
-    html, photo = ((WEB / f"{name}.html").read_text(encoding="utf-8") for name in ("pad", "photo"))
-    html = html.replace("<!-- PHOTO -->", photo)
+    called += [tabs.thumbnails, tabs.wall, tabs.enlarged, tabs.atlas, tabs.contact_sheet, tabs.movie, tabs.progress]
+    called += [pad.named.ways, pad.named.toward, pad.named.see_breeds]
+    for work in (pad.studio.hasten, pad.descents.measure):  # once the page is there
+        pad.worker.pool.submit(work)
+    html = (WEB / "pad.html").read_text(encoding="utf-8")
+    for part in ("photo", "sliders"):
+        html = html.replace(f"<!-- {part.upper()} -->", (WEB / f"{part}.html").read_text(encoding="utf-8"))
     return gr.HTML(
         value=pad.facts(examples).to_json(),
         html_template=html.replace("FIRST_DOG", pad.first_picture()),

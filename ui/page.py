@@ -27,12 +27,14 @@ log = logging.getLogger("dogvae")
 class Page(gr.Blocks):
     """gr.Blocks whose named endpoints answer whatever they can't do with a gr.Error of one sentence.
 
-    own_routes: what the same server answers beside Gradio; `launch` is to be given them.
+    own_routes: what the same server answers beside Gradio; `launch` is to be given them. weights: the id of those that
+    draw its dogs.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.own_routes: list[BaseRoute] = []
+        self.weights = ""
 
     async def process_api(self, *args, **kwargs):
         try:

@@ -15,7 +15,7 @@ from model.errors import PlainError
 
 from .studio import MAX_COORDINATE
 
-MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES = 32, 64, 60
+MAX_THUMBNAILS, MAX_SHEET, MAX_FRAMES, MAX_SIDE = 32, 64, 60, 1024
 MAX_WISH, MAX_CROP = 1000, 1_000_000  # characters
 
 SWAPPED = "The model behind this page has been changed; reload the page to draw with the new one."
@@ -23,6 +23,7 @@ KIND = "Some of what was sent is not of the kind that this endpoint takes."
 _NUMBERS = "The seed and the temperature are numbers."
 _LOCKED = "What is locked are directions of the model, each with its value."
 _FILM = f"A film is a gif or an mp4 of 2 to {MAX_FRAMES} frames."
+_SIDE = f"A picture is saved at up to {MAX_SIDE} pixels a side; 0 is the size at which it is drawn."
 _LANDMARKS = "Eyes and nose do not lie in the photo; please put each in its place."
 _BOX = "The box does not lie in the photo; please draw it again."
 
@@ -49,6 +50,7 @@ NearPoint = tuple[NearPhoto, NearPhoto]
 Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 Dogs = Annotated[list, Field(min_length=1)]  # lists of coordinates along the directions
 Listed = Field(strict=False)  # a tuple comes as a list over the network
+Side = Annotated[Whole, Field(ge=0, le=MAX_SIDE)]  # pixels; 0: as large as the model draws
 
 
 class Question(BaseModel):
@@ -96,10 +98,9 @@ class PageQuestion(Question):
         return weights
 
 
-class Draw(PageQuestion):
-    """A random dog. keep: of locked sliders, which direction and at what value."""
+class Random(PageQuestion):
+    """keep: of locked sliders, which direction and at what value."""
 
-    seed: Whole = Field(description=_NUMBERS)
     temperature: float = Field(description=_NUMBERS)
     keep: list[Annotated[tuple[Whole, Coordinate], Listed]] | None = Field(None, description=_LOCKED)
 
@@ -109,6 +110,10 @@ class Draw(PageQuestion):
         if not all(0 <= index < _told(info)["dim"] for index, _ in keep or []):
             raise ValueError("no such direction")
         return keep
+
+
+class Draw(Random):
+    seed: Whole = Field(description=_NUMBERS)
 
 
 class Turn(Question):
@@ -138,7 +143,13 @@ class Place(Question):
 
 
 class Thumbnails(PageQuestion):
+    large: bool = Field(False, description="Thumbnails are large, or they are not.")
     dogs: Dogs = Field(max_length=MAX_THUMBNAILS, description=f"This takes a list of 1 to {MAX_THUMBNAILS} dogs.")
+
+
+class Enlarged(PageQuestion):
+    latent: Any = Field(None, description="A picture that is to be saved is that of a latent.")
+    side: Side = Field(description=_SIDE)
 
 
 class ContactSheet(PageQuestion):
@@ -146,10 +157,9 @@ class ContactSheet(PageQuestion):
 
 
 class Movie(PageQuestion):
-    """A film from one dog to another and back. name: by which the page asks how far it is."""
-
     kind: Literal["gif", "mp4"] = Field(description=_FILM)
     frames: int = Field(ge=2, le=MAX_FRAMES, description=_FILM)
+    side: Side = Field(0, description=_SIDE)
     name: str = Field(max_length=64, description="A film has a name, by which its page asks how far it is.")
     dogs: list = Field(min_length=2, max_length=2, description="A film leads from one dog to another.")
 
@@ -251,8 +261,9 @@ class Moved(Answer):
 
 
 class Nearer(Dog):
-    """A photo's dog some steps nearer to the photo. share: of the way, 0 to 1. psnr: dB."""
+    """A photo's dog some steps nearer to the photo. steps: that were taken. share: of the way, 0 to 1. psnr: dB."""
 
+    steps: int
     share: float
     psnr: float
 
@@ -312,28 +323,3 @@ class Progress(Answer):
     """share: 0 to 1, of a film that is being made."""
 
     share: float
-
-
-class First(Numbers):
-    """The dog that the page opens with; its picture is in the HTML."""
-
-    seed: int
-
-
-class Facts(Answer):
-    """What the page knows from the start.
-
-    swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
-    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures.
-    slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
-    """
-
-    first: First
-    weights: str
-    swapped: str = SWAPPED
-    names: list[str]
-    share: list[float]
-    raw_order: list[int]
-    examples: list[str]
-    slopes: list[float]
-    bends: list[float]

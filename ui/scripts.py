@@ -19,14 +19,28 @@ WEB = Path(__file__).parent / "web"
 COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)$", re.MULTILINE | re.DOTALL)  # that fills whole lines
 
 
+INDENT = re.compile(r"^ +", re.MULTILINE)
+
+
 def without_comments(script: str) -> str:
     """The same script at half the size. Line numbers stay, so that an error names the line of the file."""
-    return COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), script)
+    return INDENT.sub("", COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), script))
 
 
 MODULES = {path.name: without_comments(path.read_text(encoding="utf-8")) for path in sorted(WEB.glob("*.js"))}
 VERSION = hashlib.sha256(json.dumps(MODULES).encode()).hexdigest()[:12]
-LATER = {"load.js", "lesson.js"}  # the first is in the page itself, the second is fetched when its tab is opened
+IMPORT = re.compile(r'^import\b[^;]*?"\./([\w.-]+)";', re.MULTILINE)
+
+
+def first(name: str, found: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The module and those that it needs at once; others are fetched when their tab is opened (ui/web/tabs.js)."""
+    found += (name,)
+    for other in IMPORT.findall(MODULES[name]):
+        found = found if other in found else first(other, found)
+    return found
+
+
+FIRST = sorted(first("main.js"))
 
 
 def serve(request: Request) -> Response:
@@ -53,8 +67,7 @@ class Preloads:
 
     def __init__(self, app: ASGIApp):
         self.app = app
-        early = [address(name) for name in MODULES if name not in LATER]
-        self.links = "".join(f'<link rel="modulepreload" href="{url}">' for url in early).encode()
+        self.links = "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in FIRST).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_links(message: Message) -> None:

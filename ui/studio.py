@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ from model.finder import NO_DOG, DogFinder, Head, NoDogError, frame_of
 from model.packed import packed
 from model.photos import PhotoError, open_photo
 from model.pixels import to_file, to_picture, to_tensor
+from model.quantized import quantized
 from model.vae import DogVAE
 
 from .zerogpu import lent_decoder
@@ -64,7 +65,13 @@ class Studio:
     def __init__(self, vae: DogVAE, finder: DogFinder | None = None):
         self.vae, self.latents, self.finder = vae, vae.latents, finder
         self.decode, self.lent = packed(vae).decode, lent_decoder(vae)
+        self.decode_moving = self.decode  # for pictures that are replaced in a moment
         self.size, self.dim = vae.config.image_size, vae.config.latent_dim
+
+    def hasten(self) -> None:
+        """Takes a quicker decoder for moving pictures, where this machine has one; about a second's work."""
+        if quick := quantized(self.vae):
+            self.decode_moving = quick.decode
 
     def sample(self, n: int, temperature: float, seed: int, prior: str = "fitted") -> Tensor:
         """Random latents [n, D] (`Latents.sample`). Raises LatentError."""
@@ -72,6 +79,15 @@ class Studio:
             return self.latents.sample(n, temperature=temperature, seed=seed, prior=prior)
         except ValueError as error:
             raise LatentError(str(error)) from None
+
+    def random(self, seed: int, temperature: float, keep: Iterable[tuple[int, float]] = ()) -> Tensor:
+        """The latent [D] of one random dog, but with these coordinates: (direction, value). Raises LatentError."""
+        z, kept = self.sample(1, temperature, seed), dict(keep)
+        if kept:
+            c = self.latents.coordinates(z)
+            c[0, list(kept)] = torch.tensor(list(kept.values()))
+            z = self.at(c)
+        return z[0]
 
     def draw(self, z: Tensor, decode: Callable[[Tensor], Tensor] | None = None) -> list[Image.Image]:
         """Latents [n, D] -> n pictures, by the given decoder or by the CPU's own."""

@@ -55,6 +55,11 @@ class Worker:
         finally:
             self.waiting -= 1
 
+    async def turn(self, function: Callable, *args):
+        """As `run`, for a piece of long work that is every visitor's: never refused, and one at a time."""
+        async with self.long_work:
+            return await asyncio.wrap_future(self.pool.submit(function, *args))
+
     async def answer(self, function: Callable, *args, request: gr.Request | None = None) -> dict:
         """As `run`, for the page: what went wrong comes back as {"error": sentence}."""
         return await sentence(self.run(function, *args, request=request))
@@ -66,10 +71,14 @@ class Moves:
     Of each page only the newest move waits; the one that it overtakes is answered with {"dropped": True}, and
     keeps its place in the queue for the newer one. Up to `most` pages are drawn in one batch, which costs
     about half as much a picture as one by one.
+
+    polite: only one batch at a time queues for the thread, however many pages wait, so that other work never waits for
+    more than one.
     """
 
-    def __init__(self, worker: Worker, draw: Callable[[list], list[dict]], most: int = 8):
-        self.worker, self.draw, self.most = worker, draw, most
+    def __init__(self, worker: Worker, draw: Callable[[list], list[dict]], most: int = 8, polite: bool = False):
+        self.worker, self.draw, self.most, self.polite = worker, draw, most, polite
+        self.has_turn = False  # whether a polite batch queues or is being drawn
         self.waiting: dict[str, tuple[int, object, Future, float]] = {}  # page -> its newest move, longest wait first
         self.lock = Lock()
 
@@ -83,14 +92,22 @@ class Moves:
             if known and known[0] > number:  # the network changed their order
                 return {"dropped": True}
             self.waiting[page] = (number, move, future, time.perf_counter())
+            queues, self.has_turn = not (self.polite and self.has_turn), True
         if known:  # its turn in the pool now serves this one
             if known[2].set_running_or_notify_cancel():  # False if its page is gone
                 known[2].set_result({"dropped": True})
-        else:
+        elif queues:
             self.worker.pool.submit(self._serve)
         return await sentence(unless_gone(future, request))
 
     def _serve(self) -> None:
+        self._draw_batch()
+        with self.lock:
+            self.has_turn = bool(self.waiting)
+        if self.polite and self.has_turn:
+            self.worker.pool.submit(self._serve)
+
+    def _draw_batch(self) -> None:
         with self.lock:
             pages = list(self.waiting)[: self.most]
             batch = [self.waiting.pop(page) for page in pages]
@@ -140,6 +157,8 @@ def in_words(error: Exception) -> str:
     """The sentence for the person who asked. An error that nobody foresaw is logged, and not shown."""
     if isinstance(error, PLAIN):
         return str(error)
+    if isinstance(error, Gone):
+        return "Nobody waits for this answer any more."
     log.error("a request failed", exc_info=error)
     return "Something went wrong on the server; please try again."
 

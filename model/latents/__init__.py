@@ -1,15 +1,19 @@
-"""The latents of real dogs: a basis to say where one lies, and priors to draw from."""
+"""The latents of real dogs: a basis to say where one lies, priors to draw from, and ways to move through them."""
 
 from .basis import Basis, distance_law, numbered, principal_directions
 from .chosen import Chosen, approach
 from .latents import Latents
+from .moves import Breeds, Looks, Moves
 from .priors import Mixture, Normal, Prior
 
 __all__ = [
     "Basis",
+    "Breeds",
     "Chosen",
     "Latents",
+    "Looks",
     "Mixture",
+    "Moves",
     "Normal",
     "Prior",
     "approach",

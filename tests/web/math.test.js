@@ -81,7 +81,7 @@ test("the plane's grid begins at the top left: little across, much up", () => {
 test("a link brings the coordinates back", () => {
   const random = seeded(3), c = Array.from({ length: DIM }, () => 8 * random() - 4);
   const link = dogLink(WEIGHTS, c);
-  assert.match(link, /^#dog=0123456789ab\.z[\w-]{683}$/);
+  assert.match(link, /^\?dog=0123456789ab\.z[\w-]{683}$/);
   assertClose(readLink(link, WEIGHTS, DIM).c, c, 1 / 3000);
   const far = c.map(() => 99);
   assert.ok(readLink(dogLink(WEIGHTS, far), WEIGHTS, DIM).c.every((v) => Math.abs(v - 16.3835) < 1e-9));
@@ -89,6 +89,7 @@ test("a link brings the coordinates back", () => {
 });
 
 test("a link that was written by version 0.1 still works", () => {
+  assert.deepEqual(readLink("?a=1&dog=0123456789ab.s27t1", WEIGHTS, DIM), { seed: 27, temperature: 1 });
   assert.deepEqual(readLink("#dog=0123456789ab.s27t1", WEIGHTS, DIM), { seed: 27, temperature: 1 });
   assert.deepEqual(readLink("#dog=0123456789ab.z0AcwAg", WEIGHTS, 2), { c: [1, 0.28] });
 });
@@ -98,7 +99,7 @@ test("a link that is cut off, or of another model, is refused with a sentence", 
   const broken = [link.slice(0, -2), link.slice(0, -9), "#dog=", "#dog=x", "#dog=0123456789ab.s1", "#dog=0123456789ab.s1t1.2.3"];
   for (const text of broken) assert.match(readLink(text, WEIGHTS, DIM).error, /^The link is broken/, text);
   assert.match(readLink(link, "ba9876543210", DIM).error, /another model/);
-  for (const text of ["", "#", "#how-it-works"]) assert.equal(readLink(text, WEIGHTS, DIM), null);
+  for (const text of ["", "#", "#how-it-works", "?hotdog=1"]) assert.equal(readLink(text, WEIGHTS, DIM), null);
 });
 
 test("boxes: from shares and back, in the middle, kept on the photo", () => {

@@ -35,8 +35,10 @@ from .uncropped import of_photos
 
 SIZE = 128  # pixels a side, of every picture compared
 TEMPERATURES = (1.0, 0.7)
-HEADLINE = {"dogvae": "fitted", "classic": "normal", "autoencoder": "normal"}  # the prior its makers would draw from
+# The prior that a preset's makers would draw from; of the others it is the fitted one.
+HEADLINE = dict.fromkeys(("classic", "vae", "autoencoder", "small"), "normal")
 NEARER_BATCH = 8  # pictures that descend together
+EDITED, EDIT_DIRECTIONS, EDIT_SD = 100, 10, 1.5  # dogs that are edited, along how many directions, and how far
 ACROSS = 12  # pictures in a row of a grid that shows photos
 
 
@@ -68,6 +70,23 @@ def bring_nearer(vae: DogVAE, own: Pictures, mu: Tensor, steps: int) -> Tensor:
     return torch.cat([vae.nearer(own.floats(part), mu[part], steps).cpu() for part in parts])
 
 
+def edited(vae: DogVAE, z: Tensor) -> Tensor:
+    """The first dogs of latents [N, D], each moved both ways along each of the directions that matter most: [M, D]."""
+    c = vae.latents.coordinates(z[:EDITED])
+    moves = EDIT_SD * torch.eye(c.shape[1])[:EDIT_DIRECTIONS]
+    return vae.latents.from_coordinates((c[:, None] + torch.cat([moves, -moves])).flatten(0, 1))
+
+
+def of_nearer(vae: DogVAE, own: Pictures, mu: Tensor, steps: int, reference: Reference) -> tuple[Tensor, dict]:
+    """Reconstructions after so many steps of descent, and what is measured of them; of edits, from there and from the
+    encoder's first answers ("edits", "edits_at_first")."""
+    z = bring_nearer(vae, own, mu, steps)
+    closer = draw(vae, z)
+    edits = {name: draw(vae, edited(vae, start)) for name, start in (("edits_at_first", mu), ("edits", z))}
+    measured = {"steps": steps} | reference.of_reconstructions(comparable(closer))
+    return closer, measured | {name: reference.of_samples(comparable(drawn)) for name, drawn in edits.items()}
+
+
 def evaluate(
     vae: DogVAE, own: Pictures, reference: Reference, count: int, grids: Path | None = None, nearer: int = 0
 ) -> dict:
@@ -97,8 +116,7 @@ def evaluate(
         "samples": {},
     }
     if nearer:
-        closer = draw(vae, bring_nearer(vae, own, mu, nearer))
-        result["nearer"] = {"steps": nearer} | reference.of_reconstructions(comparable(closer))
+        closer, result["nearer"] = of_nearer(vae, own, mu, nearer, reference)
         result["nearer"]["sharpness"] = laplacian_variance(closer[sharp]).median().item() / hair
     for prior in ("fitted", "normal"):
         for temperature in TEMPERATURES:
@@ -142,6 +160,7 @@ def tables(result: dict) -> str:
             f"Random dogs, {result['count']:,} of each kind (bold: as the makers would draw them):",
             "",
             *samples_table(result["models"], result["anchors"]),
+            *edits_table(result["models"]),
             *uncropped_table(result["models"]),
         ]
     )
@@ -163,7 +182,7 @@ def reconstructions_table(models: list[dict], anchors: dict) -> list[str]:
 
 def samples_table(models: list[dict], anchors: dict) -> list[str]:
     columns = {"KID x1e3": "kid", "sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
-    columns |= {"diversity": "diversity:.2f", "memorisation": "memorisation:.1%"}
+    columns |= {"diversity": "diversity:.2f", "memorisation": "memorisation:.1%", "whole": "whole:.1%"}
     rows = [[f"*{name} picture*", "", "", *cells(anchors[name]["samples"], columns)] for name in anchors]
     for m in models:
         for prior, by_temperature in m["samples"].items():
@@ -172,6 +191,17 @@ def samples_table(models: list[dict], anchors: dict) -> list[str]:
                 name = f"**{m['folder']}**" if bold else m["folder"]
                 rows.append([name, prior, temperature, *cells(measured, columns)])
     return table(["", "prior", "temperature", *columns], rows)
+
+
+def edits_table(models: list[dict]) -> list[str]:
+    """Whether sliders still draw dogs after the descent, if it was measured."""
+    names = {"edits_at_first": "the encoder's first answer", "edits": "nearer"}
+    measured = [[f"{m['folder']}, {names[k]}", m["nearer"][k]] for m in models if "nearer" in m for k in names]
+    if not measured:
+        return []
+    lines = ["", f"Edits of {EDITED} dogs by ±{EDIT_SD} sd along {EDIT_DIRECTIONS} directions each, from", ""]
+    columns = {"KID x1e3": "kid", "dog rate": "dog_rate:.1%", "diversity": "diversity:.2f"}
+    return lines + table(["", *columns], [[name, *cells(m, columns)] for name, m in measured])
 
 
 def uncropped_table(models: list[dict]) -> list[str]:

@@ -16,6 +16,7 @@ from model.pixels import from_pixels
 
 from ..data.folder import DataError, Pictures
 from ..features import Judge
+from .faces import Faces
 
 BATCH = 64
 KID_SUBSETS = 100
@@ -34,6 +35,7 @@ class Reference:
         self.judge = Judge().eval().to(self.device).to(memory_format=torch.channels_last)
         self.real_features = self.features(self.real, "looking at val")
         self.train_features = self.features(self.train, "looking at train")
+        self.faces = Faces(self.real)
         self.sharpness = laplacian_variance(self.real).median().item()
         self.diversity = self.pairwise_distance(self.real)
         self.near = self.nearest(self.real_features)[0].quantile(0.05).item()
@@ -104,12 +106,13 @@ class Reference:
 
         memorisation: share whose nearest training picture is nearer than the nearest one of all but 5 % of
         real pictures; 0.05 is thus what dogs that were never seen get. It sees through a shift and a
-        mirror, less so through a strong blur.
+        mirror, less so through a strong blur. whole: share with eyes and nose as sure as on 95 of 100 photos.
         """
         features = self.features(pixels, "looking at samples") if features is None else features
         return self._against_real(pixels, features, paired) | {
             "diversity": self.pairwise_distance(pixels) / self.diversity,
             "memorisation": (self.nearest(features)[0] < self.near).float().mean().item(),
+            "whole": self.faces.whole(pixels),
         }
 
     def anchors(self, count: int) -> dict[str, dict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 HOLD = 0.6  # share of the phase after which its learning rate falls
 WHOLE, FINE = 1.0, 0.6  # weights of what the critic says of whole pictures and of patches at full size
+NOISE = 0.5  # share of the encoder's noise that the decoder gets
 WARMEST = 1.3  # the highest temperature that random dogs are drawn at
 
 
@@ -75,8 +77,9 @@ class Realism(Phase):
 
         Half of the random ones are drawn at temperature 1, the others anywhere from the mean dog to WARMEST: at
         temperatures that it was not trained for, the decoder draws screens and stripes. The encoder's noise is halved:
-        the decoder still learns what lies round each dog's latent, and gets more of what the encoder saw. The encoder
-        goes on learning, so that it follows what the sharper decoder makes of each number.
+        the decoder still learns what lies round each dog's latent, and gets more of what the encoder saw. What noise
+        costs grows with its square, so a nat has a quarter of its price; at that, the encoder keeps to half the noise.
+        It goes on learning, so that it follows what the sharper decoder makes of each number.
         """
         trainer, x = self.trainer, batch.x
         rebuilt = (len(x) + 1) // 2
@@ -84,10 +87,10 @@ class Realism(Phase):
         critic_counts = trainer.images >= self.critic_counts_from
         with torch.set_grad_enabled(critic_counts), self.accelerator.autocast():
             mu, logvar = self._encode(x[:rebuilt])
-            z = reparametrize(mu, logvar, batch.eps[:rebuilt] / 2)
+            z = reparametrize(mu, logvar, batch.eps[:rebuilt] * NOISE)
             z = torch.cat([z, self._random(len(x), batch, generator).to(x.device)])
             half, drawn = self.accelerator.unwrap_model(trainer.vae).decoder.both(z)
-        kl = kl_divergence(mu, logvar).sum(1).mean()
+        kl = kl_divergence(mu, logvar + 2 * math.log(NOISE)).sum(1).mean()  # of the Gaussian that z was drawn from
         range_loss, range_parts = self.criterion.of_range(drawn.float())
         drawn = drawn.float().clamp(-1, 1)  # as they are shown
         verdict = self.critic.judge(x, drawn, batch.sharp, generator)
@@ -97,7 +100,7 @@ class Realism(Phase):
         half_loss, half_parts = self.criterion.of_half(half, drawn)
         realism = WHOLE * verdict.whole + FINE * verdict.fine
         ramp = min(1.0, (trainer.images - self.critic_counts_from) / self.recipe.realism_warmup)
-        total = likeness + self.recipe.kl * kl + half_loss + range_loss + ramp * realism
+        total = likeness + self.recipe.kl * NOISE**2 * kl + half_loss + range_loss + ramp * realism
         told = {"kl": kl, "realism": realism, "critic": self.critic.loss.detach()}
         return total, parts | half_parts | range_parts | told
 

@@ -18,12 +18,14 @@ from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundErro
 from hub import PROBE, digest, hashes, plain, probe, sha256, split
 from model import load
 from model.errors import PlainError
+from model.pretrained import BREEDS, LOOKS
 
 from ..command import one_sentence
 from .card import card
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ["config.json", "model.safetensors", "latents.safetensors", "metrics.json", "samples.webp"]
+MOVES = [LOOKS, BREEDS]  # where training.looks has fitted them
 NOTICES = ["LICENSE", "NOTICE"]
 EVALUATE = "run python -m training.evaluate --write-metrics on it first"
 
@@ -51,7 +53,8 @@ def check(weights: Path) -> None:
 def stage(weights: Path, repo: str, folder: Path) -> list[Path]:
     """Lays out in `folder` just what is uploaded."""
     pictures = [path for path in weights.iterdir() if path.suffix in (".png", ".webp")]
-    for path in sorted({*pictures, *(weights / file for file in FILES), *(ROOT / file for file in NOTICES)}):
+    moves = [path for file in MOVES if (path := weights / file).is_file()]
+    for path in sorted({*pictures, *moves, *(weights / file for file in FILES), *(ROOT / file for file in NOTICES)}):
         shutil.copy(path, folder)
     (folder / "README.md").write_text(card(weights, repo), encoding="utf-8")
     return sorted(folder.iterdir())

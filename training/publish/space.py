@@ -14,7 +14,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, SpaceCard, SpaceHardware
 
-from hub import FILES, PATIENCE, answer, ask, in_background, plain, probe, split
+from hub import PATIENCE, answer, ask, in_background, plain, probe, split
 
 from ..command import one_sentence
 
@@ -35,19 +35,19 @@ def requirements(hardware: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def readme(weights: str | None, hardware: str) -> str:
-    """README.md, its head saying what the Space is to be built with. weights: user/name@commit."""
+def readme(weights: str | None, hardware: str, files: list[str]) -> str:
+    """README.md, its head saying what the Space is to be built with. weights: user/name@commit; files: what it has."""
     card = SpaceCard((ROOT / "README.md").read_text(encoding="utf-8"))
     facts: dict[str, object] = {"suggested_hardware": hardware}
     if weights:
         repo, commit = split(weights)
-        facts |= {"models": [repo], "preload_from_hub": [f"{repo} {','.join(FILES)} {commit}"]}
+        facts |= {"models": [repo], "preload_from_hub": [f"{repo} {','.join(files)} {commit}"]}
     for key, value in facts.items():
         setattr(card.data, key, value)
     return str(card)
 
 
-def stage(folder: Path, weights: str | None, hardware: str) -> None:
+def stage(folder: Path, weights: str | None, hardware: str, files: list[str] | None = None) -> None:
     """Lays out in `folder` just what is uploaded."""
     for name in NEEDED + READ_ON:
         source, skip = ROOT / name, shutil.ignore_patterns("__pycache__", "*.part", "*.jsonl")
@@ -57,13 +57,17 @@ def stage(folder: Path, weights: str | None, hardware: str) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / name)
     (folder / "requirements.txt").write_text(requirements(hardware), encoding="utf-8")
-    (folder / "README.md").write_text(readme(weights, hardware), encoding="utf-8")
+    (folder / "README.md").write_text(readme(weights, hardware, files or []), encoding="utf-8")
 
 
-def pin(name: str) -> str:
-    """user/name[@revision] -> user/name@commit, as the Hub has it now. Raises HubError, also where it is no DogVAE."""
+def pin(name: str) -> tuple[str, list[str]]:
+    """user/name[@revision] -> user/name@commit and the files that the app takes of it, as the Hub has it now.
+
+    Raises HubError, also where it is no DogVAE.
+    """
     repo, revision = split(name)
-    return f"{repo}@{answer(in_background(ask, repo, revision), PATIENCE, repo, revision).commit}"
+    found = answer(in_background(ask, repo, revision), PATIENCE, repo, revision)
+    return f"{repo}@{found.commit}", list(found.hashes)
 
 
 def deploy(folder: Path, space: str, weights: str | None, hardware: SpaceHardware) -> str:
@@ -92,10 +96,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with one_sentence(lambda error: plain(error, args.space)):
         split(args.space)
-        weights = pin(args.weights) if args.weights else None
+        weights, needed = pin(args.weights) if args.weights else (None, [])
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            stage(folder, weights, args.hardware)
+            stage(folder, weights, args.hardware, needed)
             files = sorted(path for path in folder.rglob("*") if path.is_file())
             for path in files:
                 print(f"{path.stat().st_size:>12,} bytes  {path.relative_to(folder)}")
@@ -103,7 +107,7 @@ def main(argv: list[str] | None = None) -> None:
             print(f"{total:>12,} bytes to {args.space} on {args.hardware}, WEIGHTS={weights or ''}", flush=True)
             if args.dry_run:
                 print(f"\nrequirements.txt:\n{requirements(args.hardware)}")
-                print("README.md:\n---\n" + SpaceCard(readme(weights, args.hardware)).data.to_yaml() + "\n---")
+                print("README.md:\n---\n" + SpaceCard(readme(weights, args.hardware, needed)).data.to_yaml() + "\n---")
             else:
                 print(f"Building: {deploy(folder, args.space, weights, SpaceHardware(args.hardware))}")
 

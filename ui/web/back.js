@@ -4,6 +4,7 @@ import { whenSettled } from "./dog.js";
 import { LIGHT, inverse, join, lightChange, softEdge, toPhoto } from "./blend.js";
 import { image, onClick, part, saveFile, say } from "./page.js";
 import { state, subscribe } from "./store.js";
+import { whenOpened } from "./tabs.js";
 
 /** @import { Known, Place } from "./store.js" */
 /** @typedef {{ photo: HTMLCanvasElement, scale: number, place: Place, size: number[], light: Uint8ClampedArray }} Scene */
@@ -121,6 +122,7 @@ function showScene() {
 
 /** The dog as it is seen is drawn into the photo: now, or where one was just drawn, a moment later. */
 function follow() {
+  if (state.tab !== "photo-panel") return; // nobody sees it
   showScene();
   if (!shown) return;
   const dog = image("#dog img"), { scene } = shown;
@@ -153,5 +155,6 @@ async function save() {
 export function start() {
   image("#dog img").addEventListener("load", follow); // pictures of moves come there without the store
   subscribe(["dog"], (before) => { if (state.dog.base !== before.dog.base) follow(); });
+  whenOpened("photo-panel", follow);
   onClick("#save-back", save);
 }

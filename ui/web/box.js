@@ -135,4 +135,5 @@ export function start() {
     keysRest = window.setTimeout(takeBox, KEYS_WAIT_MS);
   });
   onClick("#use-box", takeBox);
+  showPhoto(); // one may have come before the tab was opened
 }

@@ -17,7 +17,7 @@ let pause = FIRST_PAUSE_MS, notBefore = 0;
 const waiting = new Map(); // by the numbers of their moves
 let lateTimer = 0;
 
-export const isOpen = () => socket?.readyState === WebSocket.OPEN;
+export const isOpen = () => socket !== null && socket.readyState === WebSocket.OPEN;
 
 /** Opens it, unless it is open or was lost a moment ago. */
 export function openChannel() {

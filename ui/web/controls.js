@@ -1,4 +1,4 @@
-// The controls below the dog's picture: random dogs, the seed, the temperature, Reset.
+// Random dogs, the seed, how odd they are (the temperature), Reset.
 
 import { NO_SEED, drawSeed, isSeed, randomSeed, reset } from "./dog.js";
 import { button, field, onClick, part, say } from "./page.js";
@@ -7,18 +7,26 @@ import { changed, state, subscribe, update } from "./store.js";
 /** @typedef {import("./store.js").Fields} Fields */
 
 /** The inputs that show something of the dog which Undo brings back. */
-const FIELDS = /** @type {(keyof Fields)[]} */ (["seed", "temperature", "morph", "like"]);
+const FIELDS = /** @type {(keyof Fields)[]} */ (["temperature", "morph", "like"]);
+let shownSeed = "";
 
 /** @param {Fields} [before] what they showed; without it all are written */
 function showFields(before) {
   for (const name of FIELDS) {
     if (state.fields[name] !== before?.[name]) field(`#${name}`).value = state.fields[name];
   }
+  showSeed();
   showTemperature();
 }
 
+/** A dog that was changed is no longer the seed's; Undo and Reset bring the seed back. */
+function showSeed() {
+  const shown = changed() ? "" : state.fields.seed;
+  if (shown !== shownSeed) field("#seed").value = shownSeed = shown; // someone may be typing
+}
+
 function showTemperature() {
-  part(".grow output").textContent = Number(field("#temperature").value).toFixed(2);
+  part("#twelve output").textContent = Number(field("#temperature").value).toFixed(2);
 }
 
 function showSteps() {
@@ -29,7 +37,11 @@ function showSteps() {
 
 export function start() {
   subscribe(["dog", "past", "future"], showSteps);
-  subscribe(["fields"], (before) => showFields(state.playing ? before.fields : undefined)); // someone may be typing a seed
+  subscribe(["dog"], showSeed);
+  subscribe(["fields"], (before) => {
+    if (!state.playing) shownSeed = field("#seed").value; // what was typed may not be this dog's
+    showFields(state.playing ? before.fields : undefined);
+  });
 
   onClick("#random", () => drawSeed(randomSeed()));
   field("#seed").addEventListener("change", () => {
@@ -40,7 +52,7 @@ export function start() {
   field("#temperature").addEventListener("change", () => {
     if (state.dog.seed !== null) return drawSeed(state.dog.seed);
     update({ fields: { ...state.fields, temperature: field("#temperature").value } });
-    say("The temperature counts for the next random dog.");
+    say("That counts for the next random dogs.");
   });
   onClick("#reset", reset);
   showFields();

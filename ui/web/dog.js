@@ -27,13 +27,22 @@ export const settledAs = ({ c, latent, picture }, also) =>
   ({ ...state.dog, c, latent, picture, settled: true, edit: state.dog.edit + 1, ...also });
 
 /**
+ * The dog of a seed, for a place beside the one on the page; null where there was no answer.
+ * @param {number} seed
+ */
+export async function seedDog(seed, temperature = 1) {
+  const answer = await server.ask(server.draw({ seed, temperature }));
+  return answer && { c: answer.c, picture: answer.picture };
+}
+
+/**
  * Begins from this dog: Reset goes back to it.
  * @param {Known} base
  * @param {Partial<Dog>} also what is known of it beside
  */
 export function beginFrom(base, also = {}) {
   const space = state.dog.space === "map" ? "directions" : state.dog.space;
-  update({ dog: settledAs(base, { base, space, place: null, ...also }), sight: base, playing: false });
+  update({ dog: settledAs(base, { base, space, place: null, isAway: false, ...also }), sight: base, playing: false });
 }
 
 export function reset() {
@@ -71,7 +80,16 @@ export async function fetchDog(call, sentence, { doing = "", seed = null, shownS
  * @param {number} seed
  */
 export function drawSeed(seed, temperature = Number(field("#temperature").value), locked = state.locked) {
-  const keep = [...locked].map((index) => [index, state.dog.c[index]]);
+  return drawWith(seed, temperature, [...locked].map((index) => [index, state.dog.c[index]]));
+}
+
+/**
+ * Draws a seed's dog, but with these values.
+ * @param {number} seed
+ * @param {number} temperature
+ * @param {number[][]} keep [direction, value] of each locked slider
+ */
+export function drawWith(seed, temperature, keep) {
   const sentence = keep.length
     ? `Seed ${seed}, but for ${keep.length === 1 ? "the locked slider" : `${keep.length} locked sliders`}.`
     : `Seed ${seed}: draw it again any time.`;
@@ -82,14 +100,18 @@ export function drawSeed(seed, temperature = Number(field("#temperature").value)
 /** Fetches the dog of these coordinates. @param {number[]} c @param {string} sentence */
 export const goTo = (c, sentence) => fetchDog(() => server.dogAt(c, state.wish), () => sentence);
 
-/** Moves this dog to other coordinates; as with a slider, Reset goes back to where it began. @param {number[]} c */
-export function moveDog(c) {
-  update({ dog: { ...state.dog, space: "directions", c, place: null, settled: false } });
+/**
+ * Moves this dog to other coordinates; as with a slider, Reset goes back to where it began.
+ * @param {number[]} c
+ * @param {{ isAway?: boolean }} [about] isAway: they are another dog's
+ */
+export function moveDog(c, { isAway = state.dog.isAway } = {}) {
+  update({ dog: { ...state.dog, space: "directions", c, place: null, settled: false, isAway } });
 }
 
 /** Moves this dog to a place on the map. @param {number[]} place */
 export function moveOnMap(place) {
-  update({ dog: { ...state.dog, space: "map", place, settled: false } });
+  update({ dog: { ...state.dog, space: "map", place, settled: false, isAway: true } });
 }
 
 /**
@@ -112,10 +134,18 @@ export function moveNumber(index, value) {
 /** Takes one number back to where this dog began. @param {number} index */
 export function resetNumber(index) {
   const start = numbers(state.dog.base)[index];
-  if (numbers()[index] === start) return;
+  if (numbers()[index] !== start) bringBack(withNumber(index, start));
+}
+
+/** Moves this dog to coordinates that may be those where it began. @param {number[]} c */
+export function moveBack(c) {
+  bringBack({ ...state.dog, space: "directions", c, place: null, settled: false });
+}
+
+/** Where a dog is again as it began, its picture is there. @param {Dog} moved */
+function bringBack(moved) {
   remember();
-  const moved = withNumber(index, start);
-  update({ dog: changed(moved) ? moved : settledAs(state.dog.base, { place: null }) });
+  update({ dog: changed(moved) ? moved : settledAs(state.dog.base, { place: null, isAway: false }) });
 }
 
 /** Comes when numbers and picture belong to each other. A morph that plays would never rest: it is stopped. */

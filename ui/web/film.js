@@ -2,6 +2,7 @@
 
 import { onClick, part, saveFile, say } from "./page.js";
 import * as server from "./server.js";
+import { saveSize } from "./share.js";
 import { state } from "./store.js";
 
 const FRAMES = 36, LOOK_MS = 250;
@@ -19,7 +20,7 @@ async function saveFilm(kind) {
   bar.value = 0;
   bar.hidden = false;
   say(`Making the ${kind === "gif" ? "GIF" : "MP4"} …`);
-  const answer = await server.ask(server.film({ name, kind, frames: FRAMES, dogs: [a.c, b.c] }));
+  const answer = await server.ask(server.film({ name, kind, frames: FRAMES, side: saveSize(), dogs: [a.c, b.c] }));
   clearInterval(watch);
   bar.hidden = true;
   if (!answer) return;

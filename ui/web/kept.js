@@ -1,15 +1,17 @@
-// The tab Kept: favourites, in this browser only. Their numbers mean dogs only to the model that made them, so each model
+// Hearts and the tab Kept: favourites, in this browser only. Their numbers mean dogs only to the model that made them, so each model
 // has favourites of its own.
 
 import { goTo, whenSettled } from "./dog.js";
 import { amendSteps, remember } from "./history.js";
+import { sameDog } from "./math.js";
 import { build, button, onClick, part, saveFile, say } from "./page.js";
 import { ask, contactSheet, thumbnails } from "./server.js";
 import { state, subscribe, update } from "./store.js";
 
-/** @import { Favourite } from "./store.js" */
+/** @import { Favourite, Pictured } from "./store.js" */
 
 const MAX_FAVOURITES = 64;
+const HEART = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 20C8 17 4 13.5 4 9.5a4 4 0 0 1 8-1.5 4 4 0 0 1 8 1.5C20 13.5 16 17 12 20z"/></svg>';
 const PREFIX = "dogvae:favourites:"; // of the keys in the browser's storage; the model's id follows
 const key = () => PREFIX + state.facts.weights;
 
@@ -50,30 +52,68 @@ function writeFavourites() {
   }
 }
 
-async function keepDog() {
-  await whenSettled();
+/** The favourite that is this dog, if there is one. @param {number[]} c */
+const favouriteOf = (c) => state.favourites.find((one) => sameDog(one.c, c));
+
+/** @param {Favourite} favourite */
+function remove(favourite) {
+  remember();
+  say("Removed from your favourites; Undo brings it back.");
+  update({ favourites: state.favourites.filter((one) => one !== favourite) });
+}
+
+/** Keeps a dog, or no longer. @param {number[]} c @param {() => Promise<string | undefined>} picture a small one of it */
+async function toggle(c, picture) {
+  const favourite = favouriteOf(c);
+  if (favourite) return remove(favourite);
   if (state.favourites.length >= MAX_FAVOURITES) {
     return say(`There are ${MAX_FAVOURITES} favourites, and no room for more; remove one first.`, true);
   }
-  const { c } = state.dog, answer = await ask(thumbnails([c]));
-  if (!answer) return;
+  const small = await picture();
+  if (!small || favouriteOf(c)) return; // it was tapped twice
   remember();
   say("Kept, in this browser only.");
-  update({ favourites: [...state.favourites, { c, picture: answer.pictures[0] }] });
+  update({ favourites: [...state.favourites, { c, picture: small }] });
+}
+
+async function toggleDog() {
+  await whenSettled();
+  const { c } = state.dog;
+  await toggle(c, async () => (await ask(thumbnails([c], true)))?.pictures[0]);
+}
+
+/** @type {Map<HTMLElement, Pictured>} */
+const hearts = new Map(); // on the page, each with its dog
+
+/** A heart for a dog that is shown beside the one on the page. @param {Pictured} dog @param {string} label */
+export function heart(dog, label) {
+  const made = build(`<button type="button" class="heart" aria-label="${label}">${HEART}</button>`);
+  made.addEventListener("click", () => toggle(dog.c, async () => dog.picture));
+  hearts.set(made, dog);
+  showHeart(made, dog.c);
+  return made;
+}
+
+/** @param {HTMLElement} node @param {number[]} c */
+const showHeart = (node, c) => node.setAttribute("aria-pressed", `${Boolean(favouriteOf(c))}`);
+
+function showOwnHeart() {
+  if (state.dog.settled) showHeart(part("#keep"), state.dog.c);
+}
+
+function showHearts() {
+  showOwnHeart();
+  for (const [node, { c }] of hearts) node.isConnected ? showHeart(node, c) : hearts.delete(node);
 }
 
 /** @param {Favourite} favourite @param {number} i */
 function favouriteItem(favourite, i) {
   const item = build(`<div><button type="button"><img alt="Favourite ${i + 1}"></button>
-    <button type="button" class="remove" aria-label="Remove favourite ${i + 1}">&#215;</button></div>`);
-  const [choose, remove] = item.querySelectorAll("button");
+    <button type="button" class="remove" aria-label="Remove favourite ${i + 1}"><span>&#215;</span></button></div>`);
+  const [choose, discard] = item.querySelectorAll("button");
   choose.firstElementChild?.setAttribute("src", favourite.picture);
   choose.addEventListener("click", () => goTo(favourite.c, "One of your favourites."));
-  remove.addEventListener("click", () => {
-    remember();
-    say("Removed; Undo brings it back.");
-    update({ favourites: state.favourites.filter((one) => one !== favourite) });
-  });
+  discard.addEventListener("click", () => remove(favourite));
   return item;
 }
 
@@ -101,15 +141,20 @@ export function start() {
     writeFavourites();
     showFavourites();
   });
+  subscribe(["favourites"], showHearts);
+  subscribe(["dog"], showOwnHeart);
   takeStored();
   window.addEventListener("storage", (event) => event.key === key() && takeStored());
-  onClick("#keep", keepDog);
+  onClick("#keep", toggleDog);
   onClick("#sheet", saveSheet);
   onClick("#reset-favourites", () => {
     remember();
     say("All favourites are removed; Undo brings them back.");
     update({ favourites: [] });
   });
+}
+
+export function tellOfOtherFavourites() {
   const foreign = countForeign();
   if (foreign) say(`${foreign} of your favourites are dogs of another model; they are kept, and come back with it.`);
 }

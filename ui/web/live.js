@@ -11,7 +11,7 @@ import { numbers, state, subscribe, update } from "./store.js";
 /** @import { Dog } from "./store.js" */
 /** @typedef {Awaited<ReturnType<typeof server.move>>} Answer */
 
-const REST_MS = 140, RETRY_MS = 1500;
+const REST_MS = 90, RETRY_MS = 1500;
 const FAST = 3; // standard deviations a second: a slider from end to end in two seconds
 const MAP_WIDTH = 6; // standard deviations, about
 const AWAY = "The server does not answer just now; your dog is kept, and the page tries again.";

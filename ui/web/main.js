@@ -1,24 +1,16 @@
 // The page's way in: load.js calls start() with what Gradio gives to the component `#pad` (ui/pad.py, pad.html).
 
-import { start as startBack } from "./back.js";
-import { start as startBox } from "./box.js";
-import { start as startCompare } from "./compare.js";
+import { start as startBreeds } from "./breeds.js";
 import { start as startControls } from "./controls.js";
-import { start as startFace } from "./face.js";
 import { start as startHistory } from "./history.js";
 import { start as startIntake } from "./intake.js";
-import { start as startKept } from "./kept.js";
+import { start as startKept, tellOfOtherFavourites } from "./kept.js";
+import { beginWithLastDog } from "./last.js";
 import { start as startLive } from "./live.js";
-import { start as startMap } from "./map.js";
-import { start as startMix } from "./mix.js";
-import { start as startNearer } from "./nearer.js";
 import { attach, image, say } from "./page.js";
-import { start as startPhoto } from "./photo.js";
 import { start as startPicture } from "./picture.js";
-import { start as startPlane } from "./plane.js";
 import { connect, draw } from "./server.js";
-import { followLink, start as startShare } from "./share.js";
-import { start as startSimilar } from "./similar.js";
+import { start as startShare } from "./share.js";
 import { start as startSliders } from "./sliders.js";
 import { changed, state, update } from "./store.js";
 import { start as startTabs } from "./tabs.js";
@@ -26,9 +18,8 @@ import { start as startTabs } from "./tabs.js";
 /** @import { Dog, Facts, Step } from "./store.js" */
 
 const PARTS = [
-  startPicture, startLive, startHistory, startTabs, startControls, startPhoto, startBox, startFace, startIntake,
-  startNearer, startCompare, startBack,
-  startSliders, startSimilar, startPlane, startMap, startMix, startKept, startShare,
+  startPicture, startLive, startHistory, startTabs, startControls, startIntake, startSliders, startBreeds, startKept,
+  startShare,
 ];
 
 /** @param {{ element: HTMLElement, props: { value: Facts }, server: Record<string, (data?: unknown) => Promise<any>> }} gradio */
@@ -39,7 +30,7 @@ export function start({ element, props, server }) {
   say(`Seed ${props.value.first.seed}: move a slider, and watch.`);
   for (const startPart of PARTS) startPart();
   sharpenFirstDog();
-  followLink();
+  beginWithLastDog().then(tellOfOtherFavourites);
   const path = untoldPath();
   if (path) say(`This page lies under ${path}, which its server was not told: start it with GRADIO_ROOT_PATH=${path}.`, true);
 }
@@ -56,13 +47,13 @@ function showFirstDog(facts) {
   const { c, latent, seed } = facts.first, picture = image("#dog img").src;
   /** @type {Dog} */
   const dog = {
-    space: "directions", c, latent, picture, place: null, base: { c, latent, picture },
+    space: "directions", c, latent, picture, place: null, base: { c, latent, picture }, isAway: false,
     seed, temperature: 1, settled: true, edit: 0,
   };
   update({ facts, dog, fields: { seed: `${seed}`, temperature: "1", morph: "0", like: "0" } });
 }
 
-/** To be small, the page comes with a JPEG of it; here the lossless picture takes its place, in the history too. */
+/** To be small, the page comes with a WebP of it; here the lossless picture takes its place, in the history too. */
 async function sharpenFirstDog() {
   const { base, seed, temperature } = state.dog;
   const answer = await draw({ seed: Number(seed), temperature }).catch(() => null);

@@ -1,7 +1,7 @@
 // The tab Map: dogs that the model drew, those that look alike side by side. Between them the server mixes.
 
 import { moveOnMap, reset } from "./dog.js";
-import { image, onClick, part } from "./page.js";
+import { image, onClick, part, say } from "./page.js";
 import { ask, atlas } from "./server.js";
 import { dragPoint, putPoint } from "./square.js";
 import { state, subscribe } from "./store.js";
@@ -16,9 +16,12 @@ async function showMap() {
   showPoint();
   if (image("#map img").src) return;
   part("#map").setAttribute("aria-busy", "true");
+  say("Drawing the map; the first visitor waits a little.");
   const answer = await ask(atlas());
   part("#map").removeAttribute("aria-busy");
-  if (answer) image("#map img").src = answer.picture;
+  if (!answer) return;
+  image("#map img").src = answer.picture;
+  say("");
 }
 
 export function start() {

@@ -50,6 +50,27 @@ export function mostPromising(dogs, slopes, bends) {
   return dogs.reduce((best, dog) => (promise(dog) > promise(best) ? dog : best));
 }
 
+/**
+ * Whether these are the same dog, but for what rounding on the way to the server and back does to its numbers.
+ * @param {number[]} p @param {number[]} q
+ */
+export const sameDog = (p, q) => p.every((v, i) => Math.abs(v - q[i]) < 1e-3);
+
+/**
+ * A slider's way. The dog stands at c . reading + level; one unit further is c + kept, or c + free where the background
+ * need not stay as it is.
+ * @typedef {{ reading: number[], level: number, kept: number[], free: number[] }} Way
+ */
+
+/** @param {number[]} c @param {Way} way */
+export const standing = (c, { reading, level }) => dot(c, reading) + level;
+
+/** The dog moved along a way until it stands there. @param {number[]} c @param {Way} way @param {number} to */
+export function along(c, way, to, keepsBackground = true) {
+  const step = keepsBackground ? way.kept : way.free, far = (to - standing(c, way)) / dot(step, way.reading);
+  return c.map((v, i) => v + far * step[i]);
+}
+
 /** A number from N(0, 1), by Box and Muller. */
 const gaussian = (random = Math.random) => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 
@@ -75,30 +96,32 @@ export function planeGrid(c, across, up, count, reach) {
   });
 }
 
-// ---- Links: #dog=WEIGHTS.sSEEDtTEMPERATURE, or #dog=WEIGHTS.z and the coordinates as 16-bit numbers in base64url
+// ---- Links: ?dog=WEIGHTS.sSEEDtTEMPERATURE, or ?dog=WEIGHTS.z and the coordinates as 16-bit numbers in base64url. Until
+// version 0.2 they began with # instead, which no server sees. ui/preview.py reads them, too.
 
 const UNIT = 1 / 2000; // of a coordinate: finer than anyone sees, and 16 standard deviations fit into 16 bits
 const BROKEN = "The link is broken, perhaps cut off; please ask for it again. This is another dog.";
 const FOREIGN = "The link shows a dog of another model, whose numbers mean other dogs here.";
 
 /** @param {string} weights @param {number} seed @param {number} temperature */
-export const seedLink = (weights, seed, temperature) => `#dog=${weights}.s${seed}t${temperature}`;
+export const seedLink = (weights, seed, temperature) => `?dog=${weights}.s${seed}t${temperature}`;
 
 /** @param {string} weights @param {number[]} c */
 export function dogLink(weights, c) {
   const whole = Int16Array.from(c, (v) => Math.max(-32767, Math.min(32767, Math.round(v / UNIT))));
   const text = btoa(String.fromCharCode(...new Uint8Array(whole.buffer)));
-  return `#dog=${weights}.z${text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
+  return `?dog=${weights}.z${text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
 }
 
 /**
- * What the fragment of an address says; null if it is about no dog.
- * @param {string} fragment @param {string} weights of this page's model @param {number} dim coordinates of its dogs
+ * What an address says, by its query or its fragment; null if it is about no dog.
+ * @param {string} link @param {string} weights of this page's model @param {number} dim coordinates of its dogs
  * @returns {{ error?: string, seed?: number, temperature?: number, c?: number[] } | null}
  */
-export function readLink(fragment, weights, dim) {
-  if (!fragment.startsWith("#dog=")) return null;
-  const [, of, seed, temperature, text] = /^#dog=([0-9a-f]{12})\.(?:s(\d{1,16})t([\d.]{1,6})|z([\w-]+))$/.exec(fragment) ?? [];
+export function readLink(link, weights, dim) {
+  const [, told] = /[?#&]dog=([^&#]*)/.exec(link) ?? [];
+  if (told === undefined) return null;
+  const [, of, seed, temperature, text] = /^([0-9a-f]{12})\.(?:s(\d{1,16})t([\d.]{1,6})|z([\w-]+))$/.exec(told) ?? [];
   const bytes = text === undefined ? null : fromBase64(text);
   if (!of || (bytes && bytes.length !== 2 * dim) || (seed && Number.isNaN(Number(temperature)))) return { error: BROKEN };
   if (of !== weights) return { error: FOREIGN };

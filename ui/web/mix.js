@@ -1,32 +1,34 @@
-// The tab Mix: three slots for dogs, and what is made of A, B and C: the way between two, likeness, puppies. The slots'
+// The tab Mix: three slots for dogs, and what is made of A, B and C: the way between two, likeness. The slots'
 // coordinates are at hand, so mixing is done here; only the pictures come from the server.
 
-import { NO_SEED, isSeed, moveDog, randomSeed, reset, whenSettled } from "./dog.js";
+import { NO_SEED, isSeed, moveDog, randomSeed, reset, seedDog, whenSettled } from "./dog.js";
 import { start as startFilms } from "./film.js";
 import { amendSteps, oneStep, remember } from "./history.js";
 import { isBehind } from "./live.js";
-import { likeness, mostPromising, puppy, slerp } from "./math.js";
+import { likeness, slerp } from "./math.js";
 import { button, field, image, isShown, onClick, onFile, part, parts, say } from "./page.js";
 import * as server from "./server.js";
 import { NO_SLOTS, state, subscribe, update } from "./store.js";
 import { whenOpened } from "./tabs.js";
-import { offer } from "./thumbs.js";
 
 /** @import { Slot } from "./store.js" */
 /** @typedef {"a" | "b" | "c"} Name */
 
 const NAMES = /** @type {Name[]} */ (["a", "b", "c"]);
-const FIRST_B = 106; // the seed of the dog that is there to mix with when the tab is first opened
-const PUPPIES = 8, PASS_MS = 3000;
-const LITTER = 4; // puppies of which the most promising is shown
+const PASS_MS = 3000;
+/** @type {Slot | null} */
+let ordinary = null; // the dog that stands for C where none was chosen
 
 // ---- The three slots
+/** @param {Name} name */
+const slotShown = (name) => state.slots[name] ?? (name === "c" ? ordinary : null);
+
 function showSlots() {
   for (const name of NAMES) {
-    const slot = state.slots[name], picture = image(`[data-slot=${name}] img`);
+    const slot = slotShown(name), picture = image(`[data-slot=${name}] img`);
     picture.hidden = !slot;
     if (slot) picture.src = slot.picture;
-    part(`[data-slot=${name}] figcaption`).textContent = slot?.label ?? (name === "c" ? "the mean dog" : "empty");
+    part(`[data-slot=${name}] figcaption`).textContent = slot?.label ?? "empty";
   }
   const ready = state.slots.a && state.slots.b;
   for (const control of parts("#mix [data-ready]")) /** @type {HTMLButtonElement} */ (control).disabled = !ready;
@@ -34,7 +36,6 @@ function showSlots() {
 
 /** @param {typeof state.slots} slots the mixing begins anew from them */
 function fillSlots(slots) {
-  part("#puppies").replaceChildren();
   update({ slots, fields: { ...state.fields, morph: "0", like: "0" } });
 }
 
@@ -47,9 +48,9 @@ function fill(name, slot) {
 const thisDog = () => ({ c: state.dog.c, picture: state.dog.picture, label: "this dog" });
 
 /** @param {number} seed @returns {Promise<Slot | null>} */
-async function seedDog(seed) {
-  const answer = await server.ask(server.draw({ seed, temperature: 1 }));
-  return answer && { c: answer.c, picture: answer.picture, label: `seed ${seed}` };
+async function slotOf(seed) {
+  const dog = await seedDog(seed);
+  return dog && { ...dog, label: `seed ${seed}` };
 }
 
 /** Fills a slot with what its list offers. @param {Name} name @param {string} source */
@@ -63,7 +64,7 @@ async function fillFrom(name, source) {
   if (source.startsWith("kept ")) return fill(name, { ...state.favourites[Number(source.slice(5))], label: "favourite" });
   const typed = field("#slot-seed").value;
   if (source === "seed" && !isSeed(typed)) return say(NO_SEED, true);
-  const slot = await seedDog(source === "seed" ? Number(typed) : randomSeed());
+  const slot = await slotOf(source === "seed" ? Number(typed) : randomSeed());
   if (slot) fill(name, slot);
 }
 
@@ -87,7 +88,7 @@ async function fillFromPhoto(name, file) {
 /** What can be put into a slot. @param {Name} name @returns {string[][]} */
 const sources = (name) => [
   ["", "Choose …"], ["this", "This dog"], ["random", "A random dog"], ["seed", "The seed below"], ["photo", "A photo …"],
-  ...state.favourites.map((_, i) => [`kept ${i}`, `Favourite ${i + 1}`]), ...(name === "c" ? [["none", "The mean dog"]] : []),
+  ...state.favourites.map((_, i) => [`kept ${i}`, `Favourite ${i + 1}`]), ...(name === "c" ? [["none", "An ordinary dog"]] : []),
 ];
 
 function startSlots() {
@@ -121,7 +122,11 @@ async function showMix() {
   if (state.slots.a || state.slots.b) return;
   await whenSettled();
   offerSlots({ ...state.slots, a: thisDog() });
-  const b = await seedDog(FIRST_B);
+  seedDog(0, 0).then((dog) => {
+    ordinary = dog && { ...dog, label: "an ordinary dog" };
+    showSlots();
+  });
+  const b = await slotOf(state.facts.partner);
   if (b && !state.slots.b) offerSlots({ ...state.slots, b });
 }
 
@@ -131,7 +136,7 @@ function morphTo(t) {
   const { a, b } = state.slots;
   if (!a || !b) return;
   update({ fields: { ...state.fields, morph: `${t}` } });
-  moveDog(slerp(a.c, b.c, t));
+  moveDog(slerp(a.c, b.c, t), { isAway: true });
 }
 
 let frame = 0; // of the animation that plays
@@ -171,23 +176,16 @@ function startMorph() {
   onClick("#play", togglePlaying);
 }
 
-// ---- Likeness and puppies
-function startOthers() {
+// ---- Likeness
+function startLikeness() {
   const touch = oneStep(field("#like"));
   field("#like").addEventListener("input", () => {
-    const { a, b, c } = state.slots, like = field("#like").value;
+    const { a, b } = state.slots, c = slotShown("c"), like = field("#like").value;
     if (!a || !b) return;
     update({ playing: false });
     touch();
     update({ fields: { ...state.fields, like } });
-    moveDog(likeness(a.c, b.c, c?.c, Number(like)));
-  });
-  onClick("#breed", () => {
-    const { a, b } = state.slots;
-    if (!a || !b) return;
-    const litter = () => Array.from({ length: LITTER }, () => puppy(a.c, b.c));
-    const { slopes, bends } = state.facts;
-    offer("#puppies", Array.from({ length: PUPPIES }, () => mostPromising(litter(), slopes, bends)), "Puppy");
+    moveDog(likeness(a.c, b.c, c?.c, Number(like)), { isAway: true });
   });
   onClick("#reset-mix", () => {
     reset();
@@ -200,7 +198,7 @@ export function start() {
   whenOpened("mix", showMix);
   startSlots();
   startMorph();
-  startOthers();
+  startLikeness();
   startFilms();
   showSlots();
 }

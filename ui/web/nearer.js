@@ -11,20 +11,23 @@ import { cropOfDog, state, subscribe, update } from "./store.js";
 
 const MOST_S = 3; // what takes longer begins at the visitor's word only
 
-/** @type {{ dog: Dog } | null} */
-let way = null; // what is under way: the dog as its last answer left it
+/** @typedef {{ dog: Dog, said: string, steps: number }} Way */
+
+/** @type {Way | null} */
+let way = null; // what is under way: the dog as its last answer left it, what was said of its photo, and steps taken
 
 /** Whether the visitor has done something to this dog. @param {Dog} dog */
 const isLeft = ({ edit, c, latent }) =>
   state.dog.edit !== edit || state.dog.c !== c || state.dog.latent !== latent || state.dog.place !== null;
 
-/** After a photo was looked at: begins, where it will not take long. */
-export function nearerAtOnce() {
-  if ((state.dog.base.nearer ?? Infinity) <= MOST_S) approach();
+/** After a photo was looked at: begins, where it will not take long. @param {string} said of the photo */
+export function nearerAtOnce(said) {
+  if ((state.dog.base.nearer ?? Infinity) <= MOST_S) approach(said);
 }
 
-async function approach() {
-  const { base } = state.dog, own = { dog: state.dog };
+/** @param {string} said of the photo just now, which is said again at the end */
+async function approach(said) {
+  const { base } = state.dog, own = { dog: state.dog, said, steps: 0 };
   way = own;
   show();
   try {
@@ -33,10 +36,11 @@ async function approach() {
       if (way !== own || answer.dropped) return;
       if (answer.error) return say(answer.error, true);
       if (!share) remember();
-      ({ share } = answer);
+      ({ share, steps: own.steps } = answer);
       moveOn(own, { ...base, ...answer, isNearest: share === 1 }, share);
       await new Promise(requestAnimationFrame); // the picture is seen before the next is asked for
     }
+    sayOfWay(own, `${inSteps(own.steps)} nearer to your photo.`);
   } catch (error) {
     if (way === own) say(reason(error), true);
   } finally {
@@ -44,7 +48,20 @@ async function approach() {
   }
 }
 
-/** @param {{ dog: Dog }} own @param {Known} known @param {number} share of the way */
+/** @param {number} steps */
+const inSteps = (steps) => (steps === 1 ? "1 step" : `${steps} steps`);
+
+/** Adds to what was said of the photo. @param {Way} own @param {string} word */
+function sayOfWay(own, word) {
+  if (way === own) say(`${own.said} ${word}`.trim());
+}
+
+function stop() {
+  if (way) sayOfWay(way, `Stopped after ${inSteps(way.steps)}; this is as near as it came.`);
+  finish();
+}
+
+/** @param {Way} own @param {Known} known @param {number} share of the way */
 function moveOn(own, known, share) {
   const space = state.dog.space === "map" ? "directions" : state.dog.space;
   own.dog = settledAs(known, { base: known, space, place: null, seed: null });
@@ -71,6 +88,6 @@ export function start() {
     if (way && isLeft(way.dog)) finish();
     if (!way) show();
   });
-  onClick("#nearer", approach);
-  onClick("#stop", finish);
+  onClick("#nearer", () => approach(""));
+  onClick("#stop", stop);
 }

@@ -5,7 +5,8 @@ import { fetchDog } from "./dog.js";
 import { nearerAtOnce } from "./nearer.js";
 import { image, onClick, part, say } from "./page.js";
 import { inMemory, reconstruct, unfit } from "./server.js";
-import { state, subscribe, update } from "./store.js";
+import { isUnseen, state, subscribe, update } from "./store.js";
+import { openTab } from "./tabs.js";
 
 /** @import { Known, State } from "./store.js" */
 /** @typedef {{ file?: File, caption?: string, turns?: number, heads?: Known["heads"] }} Photo */
@@ -35,9 +36,10 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
     const kept = file && file === state.sight?.file ? file : await inMemory(/** @type {File} */ (file));
     const answer = await reconstruct(kept, { turns, box, landmarks, whole });
     if (!answer.photo) return answer;
-    const known = { ...answer, file: kept, caption, heads: byHand ? heads ?? [] : answer.heads };
+    const known = { ...answer, file: kept, caption, byHand: Boolean(byHand), heads: byHand ? heads ?? [] : answer.heads };
     if (answer.error && wish === state.wish) {
       update({ sight: known });
+      await openTab("photo-panel");
       await image("#photo [data-part=photo]").decode().catch(() => {}); // how high it is, is not known before
       part("#photo").scrollIntoView({ block: "nearest" }); // the error asks for something to be done there
     }
@@ -45,12 +47,17 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
   };
   const sentence = (/** @type {Known} */ answer) => {
     update({ crop: answer.crop });
-    nearerAtOnce();
-    if (whole && !caption) return "The sliders now edit what came of it.";
-    const found = answer.heads?.length ?? 0, several = found > 1 ? `${found} heads found: choose one. ` : "";
-    return several + (answer.hint || "The sliders now edit this dog.");
+    const said = whole && !caption ? "The sliders now edit what came of it." : wordOf(answer);
+    nearerAtOnce(said);
+    return said;
   };
   return fetchDog(send, sentence, { doing: "Looking at the photo …" });
+}
+
+/** What is said of a photo's dog. @param {Known} answer */
+function wordOf({ heads, hint, byHand }) {
+  const found = byHand ? 0 : heads?.length ?? 0, several = found > 1 ? `${found} heads found: choose one. ` : "";
+  return several + (hint || "The sliders now edit this dog.");
 }
 
 /** Whether both are of one square of a photo, as where a dog has come nearer to it. @param {Known | null} a @param {Known | null} b */
@@ -60,12 +67,28 @@ export const sameSquare = (a, b) => Boolean(a?.crop && a.crop === b?.crop && a.p
 function showReconstruction(before) {
   const { sight } = state;
   part("#reconstruction").hidden = !sight?.crop;
+  showUnseen();
   showFold(before);
   if (!sight?.crop) return;
   image("#reconstruction [data-part=crop]").src = sight.crop;
   part("#reconstruction .crop figcaption").textContent = sight.caption ?? "your photo, cropped";
-  const fit = `PSNR ${sight.psnr?.toFixed(1)} dB.`;
-  part("#reconstruction p").textContent = `${fit} ${howUsual(sight.percentile ?? 0)}${sight.caption ? "" : " Your photo is not kept."}`;
+  const fit = `As it was first drawn from the photo: PSNR ${sight.psnr?.toFixed(1)} dB.`;
+  part("#reconstruction p").textContent = `${fit} ${howUsual(sight.percentile ?? 0)}`;
+}
+
+/** Where no head was found, the photo stands in the dog's place, and nothing else can be done until that is settled. */
+function showUnseen() {
+  const unseen = isUnseen();
+  image("#unseen").hidden = part("#back-to-dog").hidden = !unseen;
+  if (unseen) image("#unseen").src = state.sight?.photo ?? "";
+  part(".actions").inert = unseen;
+}
+
+/** From a photo without a dog back to the dog that was there before. */
+function backToDog() {
+  if (!isUnseen()) return;
+  update({ sight: state.dog.base });
+  say("Here is the dog from before.");
 }
 
 /**
@@ -74,6 +97,7 @@ function showReconstruction(before) {
  */
 function showFold({ sight: last }) {
   const { sight } = state, fold = /** @type {HTMLDetailsElement} */ (part("#change-crop"));
+  part("#found").hidden = !sight?.byHand || !sight.heads?.length;
   if (!sight?.file) return;
   if (!sight.box) fold.open = true;
   else if (sight.file !== last?.file) fold.open = false;
@@ -99,5 +123,8 @@ export function start() {
   subscribe(["sight"], showReconstruction);
   onClick("#turn-left", () => turn(3));
   onClick("#turn-right", () => turn(1));
+  onClick("#found", () => { if (state.sight) look(state.sight); });
+  onClick("#back-to-dog", backToDog);
+  subscribe(["tab"], () => { if (state.tab !== "photo-panel") backToDog(); });
   onClick("#anyway", () => { if (state.sight) look(state.sight, { whole: true }); });
 }

@@ -1,4 +1,4 @@
-// Everything that the page asks of the server. Each function makes one call of ui/pad.py, ui/explore.py or ui/lesson.py.
+// Everything that the page asks of the server. Each function makes one call of ui/pad.py or ui/explore.py.
 // An answer may be { error: sentence }, or { dropped: true } where a newer call has overtaken it. A call rejects where
 // the network or the server fails.
 
@@ -7,13 +7,15 @@ import { say } from "./page.js";
 import { toDataUrl } from "./picture.js";
 import { state } from "./store.js";
 
+/** @import { Way } from "./math.js" */
 /** @import { Known, Latent } from "./store.js" */
 /**
  * @typedef {{ error?: string, busy?: boolean, dropped?: boolean }} Failure busy: it is worth while to ask again
  * @typedef {{ number: number, space: string, values: number[], still: boolean, half?: boolean }} Move
  *   half: of half the size
  * @typedef {{ picture?: Blob | string, type?: string, took?: number, c?: number[], latent?: Latent }} Moved
- * @typedef {{ crop: string, picture: string, psnr: number, z: number[] }} Seen a photo through one model of the lesson
+ * @typedef {{ seeds: number[], temperature: number, keep: number[][] }} Wall keep: [direction, value] of each locked slider
+ * @typedef {{ pictures: string[], dogs: number[][] }} Walled
  */
 
 export const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
@@ -88,12 +90,36 @@ export const reconstruct = (photo, wish) => call("reconstruct", { binary: true, 
 /**
  * The dog of a photo some steps nearer to the photo. crop: what the model saw of it, to begin; later calls go on.
  * @param {string} [crop]
- * @returns {Promise<Known & Failure & { share: number }>} share: of the way, 0 to 1
+ * @returns {Promise<Known & Failure & { steps: number, share: number }>} steps: taken; share: of the way, 0 to 1
  */
 export const nearer = (crop) => call("nearer", { page: PAGE, crop, ...weights() });
 
-/** Small pictures of dogs. @param {number[][]} dogs @returns {Promise<{ pictures: string[] } & Failure>} */
-export const thumbnails = (dogs) => call("thumbnails", { dogs: dogs.map(brief), ...weights() });
+/**
+ * Small pictures of dogs. large: to choose from, not to lie below something.
+ * @param {number[][]} dogs
+ * @returns {Promise<{ pictures: string[] } & Failure>}
+ */
+export const thumbnails = (dogs, large = false) => call("thumbnails", { dogs: dogs.map(brief), large, ...weights() });
+
+/** Random dogs, each as `draw` draws it, small. @param {Wall} wish @returns {Promise<Walled & Failure>} */
+export const wall = (wish) => call("wall", { ...wish, ...weights() });
+
+/** The dog's picture as a file. @param {Latent} latent @param {number} side pixels; 0: as it is drawn
+ * @returns {Promise<{ picture: string } & Failure>} */
+export const enlarged = (latent, side) => call("enlarged", { latent, side, ...weights() });
+
+/** The ways of all Looks. @returns {Promise<{ ways: Way[] } & Failure>} */
+export const ways = () => call("ways", weights());
+
+/** The way toward a breed. @param {string} breed @returns {Promise<Way & Failure>} */
+export const toward = (breed) => call("toward", { breed, ...weights() });
+
+/**
+ * The breeds that a classifier sees in a dog, the likeliest first. share: 0 to 1.
+ * @param {number[]} dog
+ * @returns {Promise<{ breeds: { breed: string, share: number }[] } & Failure>}
+ */
+export const seeBreeds = (dog) => call("see_breeds", { dog: brief(dog), ...weights() });
 
 /** The map of dogs as one picture. @returns {Promise<{ picture: string } & Failure>} */
 export const atlas = () => call("atlas", weights());
@@ -103,23 +129,13 @@ export const contactSheet = (dogs) => call("contact_sheet", { dogs: dogs.map(bri
 
 /**
  * A film from the first dog to the second and back, as a data URL.
- * @param {{ name: string, kind: string, frames: number, dogs: number[][] }} wish
+ * @param {{ name: string, kind: string, frames: number, side: number, dogs: number[][] }} wish side: pixels; 0: as they are drawn
  * @returns {Promise<{ file: string } & Failure>}
  */
 export const film = (wish) => call("movie", { ...wish, ...weights() });
 
 /** How much of a film is made, 0 to 1. @param {string} name @returns {Promise<number>} */
 export const filmProgress = (name) => call("progress", name).then(({ share }) => share, () => 0);
-
-/**
- * A photo, or where there is none an example, through every model of the lesson.
- * @param {Blob | null} photo
- * @returns {Promise<Record<string, Seen> & Failure>}
- */
-export const reconstructions = (photo) => call("reconstructions", photo ? { binary: true, data: { photo } } : null);
-
-/** Random dogs of every model, row by row. @param {number} seed @returns {Promise<Record<string, string[]> & Failure>} */
-export const samples = (seed) => call("samples", seed);
 
 /**
  * The answer, or null where there is none; then the reason is shown under the dog.

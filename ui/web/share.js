@@ -1,31 +1,31 @@
-// Links that bring the very dog back, and files: its picture and its latent (the model's numbers).
+// What leaves the page: the dog's picture, a link that brings the very dog back, and its latent (the model's numbers).
 
-import { drawSeed, fetchDog, goTo, whenSettled } from "./dog.js";
-import { dogLink, readLink, seedLink } from "./math.js";
-import { onClick, onFile, saveFile, say } from "./page.js";
-import { openLatent } from "./server.js";
+import { fetchDog, whenSettled } from "./dog.js";
+import { isLinked } from "./last.js";
+import { dogLink, seedLink } from "./math.js";
+import { field, onClick, onFile, part, saveFile, say } from "./page.js";
+import { ask, enlarged, openLatent } from "./server.js";
 import { changed, state } from "./store.js";
 
 const MAX_LATENT_BYTES = 100e3;
 const KEEP_URL_MS = 10000; // until the browser has read a file that it saves
 
+/** How wide pictures and films are saved, in pixels; 0: as they are drawn. */
+export const saveSize = () => Number(field("#size").value);
+
 /** The seed of the dog on the page; null where it is not, or no longer, just a seed's. */
 const seedOfDog = () => (changed() ? null : state.dog.seed);
 
-async function copyLink() {
+/** Puts the dog into the page's address, and hands that to others by what the device has for it. */
+async function share() {
   await whenSettled();
   const { weights } = state.facts, { temperature, c } = state.dog, seed = seedOfDog();
-  window.history.replaceState(null, "", seed === null ? dogLink(weights, c) : seedLink(weights, seed, temperature));
-  const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+  isLinked(seed === null ? dogLink(weights, c) : seedLink(weights, seed, temperature));
+  const url = location.href;
+  const shared = await navigator.share?.({ title: "A dog by DogVAE", url }).then(() => true, (error) => error.name === "AbortError");
+  if (shared) return say("The link to this dog is in the address bar, too.");
+  const copied = await navigator.clipboard?.writeText(url).then(() => true, () => false);
   say(copied ? "The link to this dog is copied." : "The link to this dog is in the address bar.");
-}
-
-/** Fetches the dog of the page's address, if there is one. */
-export function followLink() {
-  const link = readLink(location.hash, state.facts.weights, state.facts.names.length);
-  if (link?.error) say(link.error, true);
-  else if (link?.c) goTo(link.c, "The dog of the link.");
-  else if (link?.seed !== undefined) drawSeed(link.seed, link.temperature, new Set());
 }
 
 /** @param {string} ending */
@@ -33,8 +33,10 @@ const fileName = (ending) => `dog-${seedOfDog() ?? "edited"}.${ending}`;
 
 async function savePicture() {
   await whenSettled();
-  const { picture } = state.dog; // of the first dog, the lossless picture may not have come yet
-  saveFile(picture, fileName(picture.startsWith("data:image/png") ? "png" : "jpg"));
+  const name = fileName("png"), answer = await ask(enlarged(state.dog.latent, saveSize()));
+  if (!answer) return;
+  saveFile(answer.picture, name);
+  say("The picture is saved.");
 }
 
 async function saveLatent() {
@@ -56,10 +58,24 @@ async function loadLatent(file) {
   await fetchDog(() => openLatent(latent), () => "Latent loaded.");
 }
 
+/** The menu More closes where one does not want it any more. */
+function startMenu() {
+  const menu = /** @type {HTMLDetailsElement} */ (part("#more"));
+  document.addEventListener("click", ({ target }) => {
+    const inMenu = target instanceof Element && target.closest("#more");
+    if (!inMenu || target.closest("button, .button")) menu.open = false;
+  });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  });
+}
+
 export function start() {
-  onClick("#link", copyLink);
+  startMenu();
+  onClick("#link", share);
   onClick("#save-png", savePicture);
   onClick("#save-latent", saveLatent);
   onFile("#load-latent input", loadLatent);
-  window.addEventListener("hashchange", followLink);
 }

@@ -1,6 +1,7 @@
 // The tab Similar: eight dogs round this one.
 
-import { reset, whenSettled } from "./dog.js";
+import { moveDog, reset, whenSettled } from "./dog.js";
+import { remember } from "./history.js";
 import { near } from "./math.js";
 import { field, onClick } from "./page.js";
 import { state } from "./store.js";
@@ -15,7 +16,11 @@ async function showSimilar() {
   await whenSettled();
   const far = Number(field("#far").value), { c } = state.dog;
   const dogs = Array.from({ length: COUNT }, () => near(c, far, state.locked));
-  if (await offer("#near", dogs, "Similar dog")) shownFor = c;
+  const choose = (/** @type {number} */ i) => {
+    remember();
+    moveDog(dogs[i], { isAway: true });
+  };
+  if (await offer("#near", dogs, "Similar dog", choose)) shownFor = c;
 }
 
 export function start() {

@@ -1,8 +1,11 @@
-// The sliders: principal directions or raw numbers, twelve at a time; those of a filter; locked ones.
+// The sliders: Looks, breeds, or all 256 of the model's own, twelve at a time: principal directions or raw numbers.
 
+import { breedHint, breedRows, openBreeds } from "./breeds.js";
 import { moveNumber, resetNumber, whenSettled } from "./dog.js";
-import { oneStep, remember } from "./history.js";
-import { build, button, field, onClick, part } from "./page.js";
+import { remember } from "./history.js";
+import { fetchLooks, lookRows } from "./looks.js";
+import { button, field, onClick, part, parts } from "./page.js";
+import { sliderRow } from "./row.js";
 import { numbers, state, subscribe, update } from "./store.js";
 
 const SLIDERS = 12;
@@ -11,15 +14,32 @@ const ROW = `<div class="slider"><span class="name"></span><input type="range" m
     <path class="shackle" d="M5 7V5a3 3 0 0 1 6 0v2"/><rect x="3" y="7" width="10" height="7" rx="1.5"/></svg></label>
   <button type="button" title="Back to where this dog began">&#8634;</button></div>`;
 
+/** @typedef {"looks" | "breeds" | "all"} Kind */
+/** @type {Kind} */
+let kind = "all";
+/** @type {Kind} */
+let asked = "all"; // what is to be shown next
 let page = 0;
 let showsRaw = false; // whether the rows are those of raw numbers
-/** @type {{ show: () => void }[]} */
+/** @type {{ row: HTMLElement, show: () => void }[]} */
 let rows = [];
 
 const isRaw = () => state.dog.space === "raw";
 
 /** @param {number} index */
 const sliderName = (index) => (isRaw() ? `number ${index + 1}` : state.facts.names[index]);
+
+function renderSliders() {
+  rows = kind === "looks" ? lookRows() : kind === "breeds" ? breedRows() : pageOfAll();
+  part("#latents").replaceChildren(...rows.map(({ row }) => row));
+  part("#all").hidden = kind !== "all";
+  part("#breeds").hidden = kind !== "breeds";
+  part("#keep-background").hidden = kind === "all";
+  for (const one of parts("[data-kind]")) one.setAttribute("aria-pressed", `${one.dataset.kind === kind}`);
+  if (kind !== "all") part(".hint").textContent = kind === "breeds" ? breedHint() : "";
+}
+
+// ---- All 256
 
 /** Indexes of the sliders whose name holds every word of the filter, in the order in which they are shown. */
 function order() {
@@ -28,13 +48,10 @@ function order() {
   return all.filter((index) => words.every((word) => sliderName(index).toLowerCase().includes(word)));
 }
 
-function renderSliders() {
+function pageOfAll() {
   const all = order();
   page = Math.max(0, Math.min(page, Math.ceil(all.length / SLIDERS) - 1));
   const first = page * SLIDERS, last = Math.min(all.length, first + SLIDERS);
-  const made = all.slice(first, last).map(sliderRow);
-  rows = made;
-  part("#latents").replaceChildren(...made.map(({ row }) => row));
   part("#page").textContent = all.length ? `${first + 1}–${last} of ${all.length}` : "none";
   button("#previous").disabled = page === 0;
   button("#next").disabled = last >= all.length;
@@ -43,51 +60,40 @@ function renderSliders() {
   part(".hint").textContent = !all.length ? "No slider has such a name. Empty the box to see all of them."
     : isRaw() ? "The 256 numbers themselves, the ones that carry most first. Most of them do little alone."
     : "Directions in which real dogs vary most, in standard deviations from the mean dog, strongest effect first.";
+  return all.slice(first, last).map(numberRow);
 }
 
-/** One slider with its name, lock and way back. @param {number} index */
-function sliderRow(index) {
-  const row = build(ROW), name = sliderName(index);
-  const element = (/** @type {string} */ selector) => /** @type {HTMLInputElement} */ (row.querySelector(selector));
-  const input = element("input"), lock = element(".lock"), box = element(".lock input"), back = element("button");
+/** A slider of one number, with its lock. @param {number} index */
+function numberRow(index) {
+  const name = sliderName(index);
+  const made = sliderRow({
+    row: ROW,
+    name,
+    value: () => numbers()[index],
+    move: (value) => moveNumber(index, value),
+    reset: () => resetNumber(index),
+  });
+  const element = (/** @type {string} */ selector) => /** @type {HTMLInputElement} */ (made.row.querySelector(selector));
+  const box = element(".lock input");
   element(".name").textContent = name;
-  if (!isRaw()) element(".name").append(build(`<small>${state.facts.share[index].toFixed(1)} % effect</small>`));
-  input.setAttribute("aria-label", name);
-  back.setAttribute("aria-label", `Reset ${name}`);
+  if (!isRaw()) {
+    const share = `${state.facts.share[index].toFixed(1)} % effect`;
+    element(".name").append(Object.assign(document.createElement("small"), { textContent: share }));
+  }
   box.setAttribute("aria-label", `Lock ${name}`);
-  lock.hidden = isRaw();
-  const show = () => {
-    const value = numbers()[index];
-    input.value = `${value}`;
-    element("output").textContent = value.toFixed(2);
-    box.checked = state.locked.has(index);
-  };
-  listen(index, input, show);
-  back.addEventListener("click", () => resetNumber(index));
+  element(".lock").hidden = isRaw();
   box.addEventListener("change", () => {
     const locked = new Set(state.locked);
     box.checked ? locked.add(index) : locked.delete(index);
     remember();
     update({ locked });
   });
+  const show = () => {
+    made.show();
+    box.checked = state.locked.has(index);
+  };
   show();
-  return { row, show };
-}
-
-/** @param {number} index @param {HTMLInputElement} input @param {() => void} show */
-function listen(index, input, show) {
-  const touch = oneStep(input);
-  input.addEventListener("input", () => {
-    if (state.dog.space === "map") return show(); // its numbers are not known yet: the answer is on the way
-    touch();
-    moveNumber(index, Number(input.value));
-  });
-  input.addEventListener("keydown", (event) => { // the mean dog's value, rather than the end of the track
-    if (event.key !== "Home") return;
-    event.preventDefault();
-    input.value = "0";
-    input.dispatchEvent(new Event("input"));
-  });
+  return { row: made.row, show };
 }
 
 /** @param {"directions" | "raw"} space */
@@ -102,9 +108,23 @@ function turnTo(to) {
   renderSliders();
 }
 
+// ---- What is shown of the three
+
+/** @param {Kind} next */
+async function chooseKind(next) {
+  asked = next;
+  if (isRaw() && next !== "all") await chooseSpace("directions");
+  const isThere = next !== "looks" || await fetchLooks();
+  if (asked !== next) return; // another was chosen meanwhile
+  kind = isThere ? next : "all";
+  showsRaw = isRaw();
+  renderSliders();
+  if (kind === "breeds") openBreeds(renderSliders);
+}
+
 export function start() {
   subscribe(["dog", "locked"], () => {
-    if (isRaw() === showsRaw) return rows.forEach((row) => row.show());
+    if (isRaw() === showsRaw || kind !== "all") return rows.forEach((row) => row.show());
     showsRaw = isRaw();
     turnTo(0);
   });
@@ -113,5 +133,12 @@ export function start() {
   onClick("#raw", () => chooseSpace("raw"));
   onClick("#previous", () => turnTo(page - 1)); // at either end they are disabled
   onClick("#next", () => turnTo(page + 1));
-  renderSliders();
+  const { looks, breeds } = state.facts, has = { looks: looks.length > 0, breeds: breeds.length > 0, all: true };
+  part("#kinds").hidden = !has.looks && !has.breeds;
+  for (const one of parts("[data-kind]")) {
+    const of = /** @type {Kind} */ (one.dataset.kind);
+    one.hidden = !has[of];
+    one.addEventListener("click", () => chooseKind(of));
+  }
+  chooseKind(has.looks ? "looks" : "all");
 }

@@ -1,4 +1,5 @@
-// A square with a point that is dragged: the tabs Plane and Map.
+// A square with a point that is dragged: the tabs Plane and Map. Where the square is larger than the window that it lies in,
+// a finger moves it there, drags the point, and takes another place by a tap.
 
 import { oneStep } from "./history.js";
 import { clip } from "./math.js";
@@ -21,9 +22,11 @@ export function dragPoint(box, step, now, change) {
     go((event.clientX - left) / width, (event.clientY - top) / height);
   };
   box.addEventListener("pointerdown", (event) => {
+    if (isPanned(box, event)) return;
     box.setPointerCapture(event.pointerId);
     follow(event);
   });
+  box.addEventListener("click", (event) => { if (isPanned(box, event)) follow(/** @type {PointerEvent} */ (event)); });
   box.addEventListener("pointermove", (event) => { if (box.hasPointerCapture(event.pointerId)) follow(event); });
   box.addEventListener("keydown", (event) => {
     const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
@@ -32,6 +35,13 @@ export function dragPoint(box, step, now, change) {
     const [x, y] = now() ?? [0.5, 0.5];
     event.key === "Home" ? go(0.5, 0.5) : go(x + dx * step, y + dy * step);
   });
+}
+
+/** Whether a finger that is put there moves the square in its window. @param {HTMLElement} box @param {MouseEvent} event */
+function isPanned(box, event) {
+  const onPoint = event.target instanceof Element && event.target.closest(".point");
+  const isTouch = event instanceof PointerEvent && event.pointerType === "touch";
+  return isTouch && !onPoint && box.offsetWidth > (box.parentElement?.clientWidth ?? Infinity);
 }
 
 /**

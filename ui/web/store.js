@@ -7,7 +7,9 @@
  * @typedef {import("./blend.js").Place} Place
  * @typedef {{ box: number[], score: number }} Head box: [x0, y0, x1, y1] as shares of the photo's width and height
  * @typedef {{ c: number[], picture: string, label: string }} Slot a dog that the tab Mix mixes
- * @typedef {{ c: number[], picture: string }} Favourite
+ * @typedef {{ c: number[], picture: string }} Pictured a dog, and a small picture of it
+ * @typedef {Pictured} Favourite
+ * @typedef {Pictured & { name: string, parents: number[], generation: number }} Relative parents: their places in the family
  * @typedef {{ seed: string, temperature: string, morph: string, like: string }} Fields
  * @typedef {"directions" | "raw" | "map"} Space
  */
@@ -25,6 +27,7 @@
  * @property {number} [ratio] width of the photo / its height
  * @property {number} [turns] quarters by which the photo was turned clockwise
  * @property {Head[]} [heads]
+ * @property {boolean} [byHand] the visitor has drawn the box, or set eyes and nose
  * @property {Head | null} [guess] where no head is sure
  * @property {number[] | null} [box] what was cut out; null where no head was found
  * @property {number[]} [size] width and height of the photo in pixels, as the server read it
@@ -51,6 +54,7 @@
  * @property {number | null} seed null where it was not drawn from a seed
  * @property {number} temperature
  * @property {boolean} settled
+ * @property {boolean} isAway it is no longer the one that it began as, edited: it was changed for another (Similar, Map ...)
  * @property {number} edit grows with each dog that takes another's place; answers for an earlier one come too late
  */
 
@@ -65,6 +69,9 @@
  * @property {number[]} slopes
  * @property {number[]} bends
  * @property {string[]} examples addresses of pictures
+ * @property {{ name: string, low: string, high: string }[]} looks sliders by name; may be empty
+ * @property {string[]} breeds may be empty
+ * @property {number} partner the seed of the dog that there is to mix with at first
  */
 
 /**
@@ -81,6 +88,7 @@
  * @property {ReadonlySet<number>} locked directions whose value a random dog keeps
  * @property {{ a: Slot | null, b: Slot | null, c: Slot | null }} slots
  * @property {Favourite[]} favourites
+ * @property {Relative[]} family puppies that were chosen, and their parents
  * @property {Step[]} past
  * @property {Step[]} future
  * @property {number} wish grows with each dog that is asked for; only the newest is waited for
@@ -99,6 +107,7 @@ export const state = /** @type {any} */ ({ // facts, dog and fields are set by m
   locked: new Set(),
   slots: NO_SLOTS,
   favourites: [],
+  family: [],
   past: [],
   future: [],
   wish: 0,
@@ -141,5 +150,8 @@ export const numbers = (of = state.dog, space = state.dog.space) => (space === "
 export const changed = (dog = state.dog) => dog.space === "map"
   || numbers(dog, dog.space).some((v, i) => Math.abs(v - numbers(dog.base, dog.space)[i]) > 5e-4);
 
-/** The photo's square that the dog is from; none where it is not from a photo, or another photo is in sight without a dog. */
-export const cropOfDog = () => (state.sight && !state.sight.crop ? undefined : state.dog.base.crop);
+/** Whether a photo is in sight in which no dog was found. */
+export const isUnseen = () => Boolean(state.sight?.photo && !state.sight.crop);
+
+/** The photo's square that the dog is from; none where it is not, or no longer, from a photo, or from another than is in sight. */
+export const cropOfDog = () => (isUnseen() || state.dog.isAway ? undefined : state.dog.base.crop);

@@ -1,8 +1,24 @@
-// The tabs beside the dog. What an ability needs is fetched when its tab is opened, and again when the dog has changed.
+// The tabs beside the dog. Scripts that the first view does without are fetched when their tab is opened; so is what an
+// ability needs of the server, and again when the dog has changed.
 
-import { isShown, part, parts } from "./page.js";
+import { isShown, part, parts, say } from "./page.js";
+import { OUT_OF_REACH } from "./server.js";
 import { state, subscribe, update } from "./store.js";
 
+/** @type {Record<string, () => Promise<{ start: () => void }>[]>} the modules of each panel that has some of its own */
+const MODULES = {
+  "photo-panel": () => [
+    import("./photo.js"), import("./box.js"), import("./face.js"), import("./nearer.js"), import("./compare.js"), import("./back.js"),
+  ],
+  "twelve": () => [import("./wall.js")],
+  "similar": () => [import("./similar.js")],
+  "family": () => [import("./family.js")],
+  "mix": () => [import("./mix.js")],
+  "map-panel": () => [import("./map.js")],
+  "plane-panel": () => [import("./plane.js")],
+};
+/** @type {Record<string, Promise<void>>} */
+const fetched = {};
 /** @type {Record<string, () => unknown>} what each panel fetches when its tab is opened */
 const opened = {};
 const CALM_MS = 300; // a dog that has rested for so long is worth looking round
@@ -31,27 +47,59 @@ export function followDog(panel, refresh) {
   });
 }
 
+/** Fetches a panel's scripts, once; false, and a sentence, where they don't come. @param {string} panel */
+export async function fetchScripts(panel) {
+  try {
+    await (fetched[panel] ??= Promise.all(MODULES[panel]?.() ?? []).then((modules) => {
+      for (const module of modules) module.start();
+    }));
+    return true;
+  } catch {
+    delete fetched[panel]; // the next tap tries again
+    say(OUT_OF_REACH, true);
+    return false;
+  }
+}
+
+/**
+ * Opens a tab; comes when its panel can be used. @param {string} panel id of the tab's panel
+ */
+export async function openTab(panel) {
+  for (const tab of parts("[role=tab]")) {
+    const chosen = tab.dataset.panel === panel;
+    tab.setAttribute("aria-selected", `${chosen}`);
+    tab.tabIndex = chosen ? 0 : -1;
+    part(`#${tab.dataset.panel}`).hidden = !chosen;
+    if (chosen) bringIntoView(tab, panel);
+  }
+  update({ tab: panel, playing: false });
+  if (await fetchScripts(panel) && state.tab === panel) opened[panel]?.();
+}
+
+/** The tab within its strip, and the panel below the dog. @param {HTMLElement} tab @param {string} panel */
+function bringIntoView(tab, panel) {
+  const strip = part(".tabs"), section = part(`#${panel}`);
+  strip.scrollLeft = tab.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
+  const below = strip.getBoundingClientRect().bottom, { top } = section.getBoundingClientRect();
+  if (isNarrow() || top < below) section.scrollIntoView(); // its scroll margin is the height of what sticks above it
+}
+
+/** Whether the dog stands above the panel, not beside it. */
+const isNarrow = () => part(".pad").offsetWidth < 1.5 * part(".stage").offsetWidth;
+
 export function start() {
   const tabs = parts("[role=tab]");
-  const choose = (/** @type {HTMLElement} */ chosen) => {
-    for (const tab of tabs) {
-      tab.setAttribute("aria-selected", `${tab === chosen}`);
-      tab.tabIndex = tab === chosen ? 0 : -1;
-      part(`#${tab.dataset.panel}`).hidden = tab !== chosen;
-    }
-    const panel = chosen.dataset.panel ?? "";
-    update({ tab: panel, playing: false });
-    opened[panel]?.();
-  };
   tabs.forEach((tab, i) => {
-    tab.addEventListener("click", () => choose(tab));
+    tab.addEventListener("click", () => openTab(tab.dataset.panel ?? ""));
     tab.addEventListener("keydown", (event) => {
       const to = { ArrowLeft: i - 1, ArrowRight: i + 1, Home: 0, End: -1 }[event.key];
       const next = to === undefined ? undefined : tabs.at(to % tabs.length);
       if (!next) return;
       event.preventDefault();
-      next.focus();
-      choose(next);
+      next.focus({ preventScroll: true });
+      openTab(next.dataset.panel ?? "");
     });
   });
+  const stage = part(".stage"); // the tabs stick below it
+  new ResizeObserver(() => part(".pad").style.setProperty("--stage", `${stage.offsetHeight}px`)).observe(stage);
 }

@@ -1,29 +1,25 @@
 // Small pictures of dogs, to choose one from.
 
-import { moveDog } from "./dog.js";
-import { remember } from "./history.js";
 import { build, part } from "./page.js";
 import { ask, thumbnails } from "./server.js";
 
 /**
- * Draws the dogs of these coordinates into a box; a click on one moves the dog on the page there.
+ * Draws the dogs of these coordinates into a box.
  * @param {string} selector of the box
  * @param {number[][]} dogs
  * @param {string} label what one of them is called
+ * @param {(i: number, picture: string) => void} choose what a click on one of them does
  * @returns {Promise<boolean>} whether they came
  */
-export async function offer(selector, dogs, label) {
+export async function offer(selector, dogs, label, choose) {
   const box = part(selector);
   box.setAttribute("aria-busy", "true");
-  const answer = await ask(thumbnails(dogs));
+  const answer = await ask(thumbnails(dogs, true));
   box.removeAttribute("aria-busy");
   if (!answer) return false;
   box.replaceChildren(...answer.pictures.map((picture, i) => {
     const choice = build(`<button type="button"><img src="${picture}" alt="${label} ${i + 1}"></button>`);
-    choice.addEventListener("click", () => {
-      remember();
-      moveDog(dogs[i]);
-    });
+    choice.addEventListener("click", () => choose(i, picture));
     return choice;
   }));
   return true;

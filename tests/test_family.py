@@ -1,0 +1,157 @@
+"""The wall of twelve, the family, and what belongs to a dog and to no other. The real server, a real browser."""
+
+import json
+
+from tests.support.serving import ROOT, tab
+from tests.test_page import distance, draw, message, move, picture, upload
+
+CHANGED = "before => document.querySelector('#dog img').src !== before"
+
+
+def wall(page) -> list[str]:
+    page.wait_for_function("document.querySelectorAll('#wall img').length === 12", timeout=60_000)
+    return page.locator("#wall img").evaluate_all("all => all.map(one => one.src)")
+
+
+def called(route) -> str:
+    body = route.request.post_data_buffer or b""
+    return json.loads(body)["fn_name"] if body.startswith(b"{") else ""
+
+
+def test_a_wall_to_choose_from(page):
+    before = picture(page)
+    tab(page, "Twelve")
+    first = wall(page)
+    page.click("#others-twelve")
+    page.wait_for_function("first => document.querySelector('#wall img')?.src !== first", arg=first[0])
+    second = wall(page)
+    assert len(set(first + second)) == 24, "a dog came twice"
+    page.locator("#wall .heart").nth(4).click()
+    page.wait_for_selector("#wall .heart[aria-pressed=true]")
+    assert picture(page) == before, "to keep a dog is not to choose it"
+    page.locator("#wall button:has(img)").nth(4).click()
+    page.wait_for_function(CHANGED, arg=before)
+    chosen = picture(page)
+    assert message(page).startswith("Seed ") and page.get_attribute("#keep", "aria-pressed") == "true"
+    page.click("#keep")
+    page.wait_for_selector("#wall .heart[aria-pressed=true]", state="detached")
+    page.click("#undo")
+    page.click("#undo")
+    assert picture(page) == before
+    page.click("#redo")
+    assert picture(page) == chosen
+    assert page.trouble == []
+
+
+def test_a_wall_fills_while_the_server_is_busy(desktop):
+    calls = []
+
+    def refuse(route):
+        if called(route) != "wall":
+            return route.continue_()
+        calls.append(json.loads(route.request.post_data_buffer)["data"]["seeds"])
+        if len(calls) in (2, 3):
+            return route.fulfill(json={"error": "Many visitors are drawing dogs just now.", "busy": True})
+        return route.continue_()
+
+    desktop.route("**/component_server/**", refuse)
+    tab(desktop, "Twelve")
+    desktop.wait_for_function("document.querySelectorAll('#wall img').length === 4")
+    desktop.wait_for_selector("#message.problem")
+    assert desktop.locator("#wall .empty").count() == 8
+    assert len(set(wall(desktop))) == 12
+    assert calls[1] == calls[2] == calls[3] and len({*calls[0], *calls[3], *calls[4]}) == 12
+
+
+def test_how_odd_dogs_are(desktop):
+    tab(desktop, "Twelve")
+    assert [desktop.get_attribute("#temperature", end) for end in ("min", "max")] == ["0.5", "1.3"]
+    usual = wall(desktop)
+    for value in ("0.5", "1.3"):
+        desktop.locator("#temperature").fill(value)
+        desktop.wait_for_function("old => document.querySelector('#wall img')?.src !== old", arg=usual[0])
+        assert len(set(wall(desktop) + usual)) == 24
+    assert desktop.inner_text("#twelve output") == "1.30"
+
+
+def test_a_family_and_its_tree(page):
+    founder = picture(page)
+    tab(page, "Family")
+    page.wait_for_function("!document.querySelector('#breed').disabled")
+    page.click("#breed")
+    page.wait_for_function("document.querySelectorAll('#puppies img').length === 8", timeout=60_000)
+    page.locator("#puppies button").nth(2).click()
+    page.wait_for_function(CHANGED, arg=founder)
+    child = picture(page)
+    names = page.locator("#tree button")
+    labels = names.evaluate_all("all => all.map(one => one.ariaLabel)")
+    assert labels == ["Dog 1", "Dog 2", "Puppy 1, of Dog 1 and Dog 2"]
+    page.click("#breed")
+    page.wait_for_function("!document.querySelector('#puppies').hasAttribute('aria-busy')", timeout=60_000)
+    page.locator("#puppies button").nth(5).click()
+    page.wait_for_function(CHANGED, arg=child)
+    grandchild = picture(page)
+    assert names.nth(3).get_attribute("aria-label") == "Puppy 2, of Puppy 1 and Dog 2"
+    assert page.locator("#tree line").count() == 4
+    page.locator("#tree button").first.click()
+    page.wait_for_function(CHANGED, arg=grandchild)
+    assert distance(picture(page), founder) < 1.5 and names.first.get_attribute("aria-current") == "true"
+    page.locator("#partner").focus()
+    page.select_option("#partner", label="Puppy 2")
+    assert page.evaluate("document.querySelector('#mate').src === document.querySelectorAll('#tree img')[3].src")
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert page.trouble == []
+
+
+def test_what_is_no_longer_the_seeds_or_the_photos_dog(desktop):
+    draw(desktop, 5)
+    move(desktop, 0, 2.5)
+    assert desktop.input_value("#seed") == "", "an edited dog is no seed's"
+    desktop.click("#reset")
+    picture(desktop)
+    assert desktop.input_value("#seed") == "5"
+    tab(desktop, "Similar")
+    before = picture(desktop)
+    desktop.locator("#near button:has(img)").first.click()
+    desktop.wait_for_function(CHANGED, arg=before)
+    assert desktop.input_value("#seed") == ""
+    desktop.click("#undo")
+    assert desktop.input_value("#seed") == "5"
+    upload(desktop, ROOT / "assets" / "dog-1.png")
+    tab(desktop, "Sliders")
+    assert desktop.locator("#compare").is_visible()
+    move(desktop, 0, 2)
+    before = picture(desktop)
+    assert desktop.locator("#compare").is_visible(), "the photo's dog, edited"
+    tab(desktop, "Similar")
+    desktop.wait_for_selector("#near img")
+    desktop.locator("#near button:has(img)").first.click()
+    desktop.wait_for_function(CHANGED, arg=before)
+    assert desktop.locator("#compare").is_hidden() and desktop.locator("#nearer").is_hidden()
+    desktop.click("#reset")
+    assert desktop.locator("#compare").is_visible()
+
+
+def test_the_last_dog_comes_back(page):
+    first = picture(page)
+    draw(page, 8)
+    move(page, 2, 2)
+    edited = picture(page)
+    page.goto("about:blank")
+    page.go_back()
+    page.wait_for_function("document.querySelector('#message')?.textContent === 'Your last dog.'", timeout=60_000)
+    assert distance(picture(page), edited) < 1.5
+    page.click("#undo")
+    assert picture(page) == first
+    draw(page, 9)
+    drawn = picture(page)
+    page.click("#link")
+    page.wait_for_function("location.search.includes('.s9t1')")
+    move(page, 2, -2)
+    picture(page)
+    assert "dog=" not in page.url, "the address tells a dog that is no longer there"
+    page.click("#undo")
+    assert picture(page) == drawn
+    page.reload()
+    page.wait_for_function("document.querySelector('#message')?.textContent.startsWith('Seed 9:')", timeout=60_000)
+    assert picture(page) == drawn

@@ -1,0 +1,95 @@
+// Breeds: one is chosen by its name or its example, and the dog moved toward it. Under every dog: which breeds are seen.
+
+import { wayRow } from "./looks.js";
+import { build, field, part } from "./page.js";
+import { ask, seeBreeds, toward } from "./server.js";
+import { state, subscribe } from "./store.js";
+
+/** @import { Way } from "./math.js" */
+
+const RETRY_MS = 3000; // after which an example that a busy server did not draw is asked for again
+const CALM_MS = 400; // for which a dog has rested before it is looked at
+
+let chosen = "";
+/** @type {Way | null} */
+let way = null;
+
+/** The slider of the breed that is chosen. */
+export const breedRows = () => (way ? [wayRow({ name: chosen, low: "less", high: "more", way })] : []);
+
+export const breedHint = () => (chosen ? `Move the slider to make this dog more like a ${chosen}, or less.`
+  : "Choose a breed; then a slider leads toward it. The pictures were drawn by the model.");
+
+/** @param {string} breed @param {() => void} show draws the sliders anew */
+async function choose(breed, show) {
+  chosen = breed;
+  way = null;
+  show();
+  for (const one of part(".breeds").children) one.setAttribute("aria-pressed", `${one.textContent === breed}`);
+  const answer = await ask(toward(breed));
+  if (chosen !== breed) return;
+  way = answer;
+  if (!way) chosen = "";
+  show();
+}
+
+/** @param {string} breed @param {number} k @param {() => void} show */
+function tile(breed, k, show) {
+  const made = build(`<button type="button" aria-pressed="false"><img loading="lazy" alt="" width="96" height="96"><span></span></button>`);
+  const image = /** @type {HTMLImageElement} */ (made.querySelector("img"));
+  image.src = `breeds/${state.facts.weights}/${k}.webp`;
+  image.addEventListener("error", () => setTimeout(() => { image.src = `${image.src}?again`; }, RETRY_MS), { once: true });
+  /** @type {HTMLElement} */ (made.querySelector("span")).textContent = breed;
+  made.addEventListener("click", () => choose(breed, show));
+  return made;
+}
+
+function search() {
+  const words = field("#breed-search").value.trim().toLowerCase().split(/\s+/), { breeds } = state.facts;
+  let found = 0;
+  [...part(".breeds").children].forEach((node, k) => {
+    const fits = words.every((word) => breeds[k].toLowerCase().includes(word));
+    /** @type {HTMLElement} */ (node).hidden = !fits;
+    found += fits ? 1 : 0;
+  });
+  const examples = ["beagle", "golden retriever", "pug"].filter((name) => breeds.includes(name)).join(", ");
+  part("#breeds .note").textContent = found ? ""
+    : `No breed here has such a name. There are ${breeds.length}, such as ${examples}. Empty the box to see all of them.`;
+}
+
+/** Lays the breeds out, when they are first shown. @param {() => void} show draws the sliders anew */
+export function openBreeds(show) {
+  if (part(".breeds").children.length) return;
+  part(".breeds").replaceChildren(...state.facts.breeds.map((breed, k) => tile(breed, k, show)));
+  field("#breed-search").addEventListener("input", search);
+}
+
+// ---- Which breeds are seen in the dog. Only where it rests: a drag is not held up by it.
+
+let calm = 0;
+/** @type {number[] | null} */
+let seen = null; // the dog that the line tells of
+
+async function look() {
+  const { c } = state.dog;
+  const answer = await seeBreeds(c).catch(() => null); // the next dog asks again
+  if (!answer?.breeds || c !== state.dog.c) return;
+  seen = c;
+  const told = answer.breeds.map(({ breed, share }) => `${Math.round(100 * share)} % ${breed}`);
+  part("#sees").textContent = `Lite0 sees ${told.join(", ")}`;
+  part("#sees").removeAttribute("aria-busy");
+}
+
+function lookSoon() {
+  clearTimeout(calm);
+  if (state.dog.c === seen) return;
+  part("#sees").setAttribute("aria-busy", "true");
+  if (state.dog.settled) calm = window.setTimeout(look, CALM_MS);
+}
+
+export function start() {
+  if (!state.facts.breeds.length) return;
+  part("#sees").hidden = false;
+  subscribe(["dog"], lookSoon);
+  lookSoon();
+}

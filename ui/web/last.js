@@ -1,0 +1,69 @@
+// The dog that the page begins with: that of its address, else the last one that this browser saw.
+
+import { drawSeed, goTo } from "./dog.js";
+import { moveAsLinked } from "./looks.js";
+import { readLink, sameDog } from "./math.js";
+import { changed, state, subscribe } from "./store.js";
+
+/** @typedef {{ c: number[], seed: number | null, temperature: number }} Last */
+
+const key = () => `dogvae:last:${state.facts.weights}`; // of the browser's storage; numbers of other models mean other dogs
+/** @type {number[] | null} */
+let linked = null; // the coordinates of the dog that the address tells
+
+/** @returns {Last | null} */
+function readLast() {
+  try {
+    const last = JSON.parse(localStorage.getItem(key()) ?? "null");
+    return last?.c?.length === state.facts.names.length && last.c.every(Number.isFinite) ? last : null;
+  } catch {
+    return null; // storage is closed to this page, or holds what we did not write
+  }
+}
+
+function keepLast() {
+  const { c, seed, temperature, settled } = state.dog;
+  if (!settled) return;
+  if (linked && linked !== c) isLinked("");
+  try {
+    localStorage.setItem(key(), JSON.stringify({ c, seed: changed() ? null : seed, temperature }));
+  } catch { /* then it is not brought back */ }
+}
+
+/** The address tells the dog on the page by this link; with none, it tells of no dog any more. @param {string} link */
+export function isLinked(link) {
+  const address = new URL(location.href);
+  for (const name of ["dog", "looks", "breed"]) address.searchParams.delete(name);
+  address.hash = "";
+  if (link) address.searchParams.set("dog", link.slice("?dog=".length));
+  window.history.replaceState(null, "", address);
+  linked = link ? state.dog.c : null;
+}
+
+/** @typedef {NonNullable<ReturnType<typeof readLink>>} Link */
+
+const linkOfAddress = () => readLink(location.search + location.hash, state.facts.weights, state.facts.names.length);
+
+/** @param {Link} link */
+async function follow({ error, c, seed, temperature }) {
+  if (error) return moveAsLinked(location.search, error);
+  if (c) await goTo(c, "The dog of the link.");
+  else if (seed !== undefined) await drawSeed(seed, temperature, new Set());
+  await moveAsLinked(location.search);
+  linked = state.dog.c;
+}
+
+/** @param {Last} last */
+const bringBack = ({ c, seed, temperature }) =>
+  (seed === null ? goTo(c, "Your last dog.") : drawSeed(seed, temperature, new Set()));
+
+export async function beginWithLastDog() {
+  const link = linkOfAddress(), last = readLast();
+  if (last && (!link || link.error) && !sameDog(last.c, state.dog.c)) await bringBack(last);
+  if (link) await follow(link);
+  subscribe(["dog"], keepLast);
+  window.addEventListener("hashchange", () => { // a link of the old kind, pasted into the address
+    const pasted = linkOfAddress();
+    if (pasted) follow(pasted);
+  });
+}

@@ -1,0 +1,82 @@
+// Looks: sliders that change one thing of the dog (model/latents/moves.py), and those that a link names.
+
+import { moveBack, moveDog, whenSettled } from "./dog.js";
+import { along, standing } from "./math.js";
+import { field, say } from "./page.js";
+import { sliderRow } from "./row.js";
+import { ask, toward, ways } from "./server.js";
+import { state } from "./store.js";
+
+/** @import { Way } from "./math.js" */
+
+const ROW = `<div class="slider look"><span class="name"></span><input type="range" min="-3" max="3" step="0.05">
+  <span class="high"></span><button type="button" title="Back to where this dog began">&#8634;</button></div>`;
+const MOST = 20; // that a link moves a dog along one way
+
+/** @type {Promise<Way[] | null> | null} */
+let asked = null;
+/** @type {Way[] | null} */
+let known = null; // a way of each Look
+
+/** The ways of all Looks; null where the server did not answer. */
+export async function fetchLooks() {
+  asked ??= ask(ways()).then((answer) => answer && answer.ways);
+  known = await asked;
+  if (!known) asked = null; // the next one tries again
+  return known;
+}
+
+const keepsBackground = () => field("#keep-background input").checked;
+
+/** A slider along a way. @param {{ name: string, low: string, high: string, way: Way }} about */
+export function wayRow({ name, low, high, way }) {
+  const made = sliderRow({
+    row: ROW,
+    name: `${name}: ${low} to ${high}`,
+    value: () => standing(state.dog.c, way),
+    move: (to) => moveDog(along(state.dog.c, way, to, keepsBackground())),
+    reset: () => moveBack(along(state.dog.c, way, standing(state.dog.base.c, way), keepsBackground())),
+    say: (at) => (Math.abs(at) < 0.05 ? "in the middle" : `${Math.abs(at).toFixed(1)} toward ${at < 0 ? low : high}`),
+  });
+  const [label, end] = ["name", "high"].map((part) => /** @type {HTMLElement} */ (made.row.querySelector(`.${part}`)));
+  label.append(Object.assign(document.createElement("b"), { textContent: name }), ` ${low}`);
+  end.textContent = high;
+  return made;
+}
+
+/** The sliders of all Looks, once they are fetched. */
+export const lookRows = () => (known ?? []).map((way, k) => wayRow({ ...state.facts.looks[k], way }));
+
+// ---- Links: ?dog=...&looks=ears:1.5,coat:-1&breed=beagle:2
+
+/** What a link's dog is to be moved along: [name, how far]. @param {URLSearchParams} told @param {string} key */
+const named = (told, key) => (told.get(key) ?? "").split(",").filter(Boolean).slice(0, 20)
+  .map((one) => /** @type {[string, number]} */ ([one.split(":")[0].trim().slice(0, 64), Number(one.split(":")[1] ?? 1)]));
+
+/**
+ * Moves the dog of a link along the Looks and toward the breeds that the link names; says which of them are not known
+ * here. @param {string} query of the address @param {string} [problem] what is wrong with its dog: then none of them fits
+ */
+export async function moveAsLinked(query, problem = "") {
+  const told = new URLSearchParams(query), { looks, breeds } = state.facts;
+  const wanted = [...named(told, "looks"), ...named(told, "breed")];
+  const all = [...looks.map(({ name }) => name), ...breeds];
+  const kept = wanted.filter(([name, far]) => !problem && all.includes(name) && Math.abs(far) <= MOST);
+  const left = wanted.filter((one) => !kept.includes(one)).map(([name]) => `“${name}”`);
+  await moveAlong(kept);
+  if (left.length) say(`${problem} This model has no ${left.join(", ")}: left out.`.trim(), true);
+  else if (problem) say(problem, true);
+}
+
+/** @param {[string, number][]} wanted names, and how far toward each */
+async function moveAlong(wanted) {
+  if (!wanted.length) return;
+  const { looks, breeds } = state.facts, places = await fetchLooks();
+  let { c } = state.dog;
+  for (const [name, far] of wanted) {
+    const way = breeds.includes(name) ? await ask(toward(name)) : places?.[looks.findIndex((look) => look.name === name)];
+    if (way) c = along(c, way, standing(c, way) + far);
+  }
+  moveDog(c);
+  await whenSettled(); // a sentence that is said earlier would go with the next picture
+}

@@ -126,16 +126,18 @@ class Explorer:
         async with self.making:
             if self.map is not None:
                 return
-            slices = [range(first, first + SLICE) for first in range(0, SIDE * SIDE, SLICE)]
-            drawn = [await self.worker.turn(self.map_dogs, seeds) for seeds in slices]
-            z, cells, seen = zip(*drawn)
+            zs: list[Tensor] = []
+            cells: list[Image.Image] = []
+            seen: list[Tensor] = []
+            for first in range(0, SIDE * SIDE, SLICE):
+                z, drawn, small = await self.worker.turn(self.map_dogs, range(first, first + SLICE))
+                zs, cells, seen = [*zs, z], [*cells, *drawn], [*seen, small]
             steps = await self.worker.turn(lambda: sorting(looks(torch.cat(seen))))
             while (order := await self.worker.turn(next, steps, None)) is not None:
                 laid = order
-            dogs = [cell for some in cells for cell in some]
-            whole = sheet([dogs[i] for i in laid], SIDE)
+            whole = sheet([cells[i] for i in laid], SIDE)
             self.map_url = await asyncio.to_thread(thumbnail_url, whole, SIDE * CELL)
-            self.map = await self.worker.turn(lambda: Atlas(self.studio.latents.coordinates(torch.cat(z)[laid])))
+            self.map = await self.worker.turn(lambda: Atlas(self.studio.latents.coordinates(torch.cat(zs)[laid])))
 
     def map_dogs(self, seeds: range) -> tuple[Tensor, list[Image.Image], Tensor]:
         """Latents [n, D], pictures for the map, and what they are sorted by [n, 3, 40, 40]."""

@@ -24,8 +24,8 @@ def table(looks: Looks, change: Tensor, shown: list[int], count: int) -> str:
     others = change.abs().clone()
     others.fill_diagonal_(0)
     lines = [
-        f"Each Look moved from -{REACH:g} to {REACH:g} on {TRIED} dogs, the background kept; fitted to {count:,} draws."
-        " In standard deviations of random dogs:",
+        f"Each Look moved from -{REACH:g} to {REACH:g} on {TRIED} dogs, the background kept; fitted to {count:,} "
+        "draws. In standard deviations of random dogs:",
         "",
         "| Look | from - to | its own measure | largest change of any other | shown |",
         "| --- | --- | ---: | --- | --- |",

@@ -1,5 +1,7 @@
 """A folder of pictures, and the endless row of samples made of it."""
 
+import os
+
 import pytest
 import torch
 
@@ -88,7 +90,10 @@ def test_a_run_never_reads_its_own_pictures(tmp_path):
     assert "of its own" in sentence(load_pictures, out, 32, False, out)
 
 
-@pytest.mark.parametrize("names", [("Train", "Val"), ("train", "validation"), ("TRAINING", "valid"), ("train", "test")])
+NAMES = [("Train", "Val"), ("train_set", "valset"), ("TRAINING", "valid images"), ("train2017", "test")]
+
+
+@pytest.mark.parametrize("names", NAMES)
 def test_folders_for_training_and_validation(names, tmp_path):
     for count, name in enumerate(names, 2):
         draw_folder(tmp_path / name, count, first=10 * count)
@@ -121,6 +126,15 @@ def test_two_folders_that_could_be_meant(tmp_path):
 def test_no_folder_is_not_the_current_one(name):
     for reader in (load_splits, load_pictures, first_pictures):
         assert "No folder was named" in sentence(reader, name, 32)
+
+
+def test_names_that_are_no_text_and_this_folder(tmp_path, monkeypatch):
+    draw_folder(tmp_path, 4)
+    (tmp_path / "dog000.jpg").rename(os.fsdecode(os.fsencode(tmp_path) + b"/d\xffg.jpg"))
+    monkeypatch.chdir(tmp_path)
+    assert len(load_pictures(".", 32)) == 4 == len(set(all_bytes(".")))
+    for reader in (load_splits, first_pictures):
+        assert sentence(reader, "x" * 5000, 32)
 
 
 def test_a_val_folder_is_the_validation_set(tmp_path):

@@ -10,7 +10,9 @@ import struct
 
 from PIL import Image, ImageChops, ImageFile
 
-RESTART, INTERVAL = re.compile(rb"\xff[\xd0-\xd7]"), b"\xff\xdd\0\4"  # of a JPEG: a marker, and what announces them
+# Of a JPEG: a restart marker; how many blocks lie between two of them; height and width.
+RESTART, INTERVAL = re.compile(rb"\xff[\xd0-\xd7]"), re.compile(rb"\xff\xdd\x00\x04(..)", re.DOTALL)
+FRAME = re.compile(rb"\xff[\xc0-\xc2]\x00..(..)(..)", re.DOTALL)
 MISSING = 0.05  # of the picture at most
 # Nonsense of several kinds: a decoder may find one of them impossible.
 FILLERS = (b"\0", bytes(range(1, 200)), b"\x55", bytes(range(199, 0, -1)), b"\x92\x49\x24")
@@ -34,13 +36,16 @@ def completed(data: bytes, filler: bytes) -> bytes:
 
 
 def _as_scan(data: bytes, filler: bytes) -> bytes:
-    """As much filler as may be missing, with restart markers in it where a JPEG has them: for want of them a decoder
-    would pass it over."""
-    restarts = len(RESTART.findall(data)) if INTERVAL in data else 0
-    if not restarts:
-        return filler * (len(data) // len(filler))
-    piece = filler * (2 * len(data) // restarts // len(filler) + 1)
-    return b"".join(piece + bytes([0xFF, 0xD0 + n % 8]) for n in range(restarts, restarts + restarts // 2 + 1))
+    """Filler for a fifth of a JPEG, or more, with restart markers in it where the file has them: for want of those a
+    decoder would pass it over."""
+    interval, frame = INTERVAL.search(data), FRAME.search(data)
+    height, width = (int.from_bytes(side, "big") for side in frame.groups()) if frame else (0, 0)
+    blocks, length = int.from_bytes(interval[1], "big") if interval else 0, max(2 * len(data), height * width // 4)
+    if not blocks:
+        return filler * (length // len(filler))
+    first, number = len(RESTART.findall(data)), height * width // 64 // blocks // 5 + 1
+    piece = (filler * (length // number // len(filler) + 1))[: length // number]
+    return b"".join(piece + bytes([0xFF, 0xD0 + n % 8]) for n in range(first, first + number))
 
 
 def load_onto(photo: Image.Image, value: int) -> None:

@@ -6,6 +6,7 @@ share the samples without talking to each other.
 """
 
 import csv
+import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -106,7 +107,9 @@ def known_sides(folder: Path) -> dict[str, int]:
     By the table beside the folder: heads.csv, which training.prepare writes, or train.csv beside train/. Empty where
     there is none; what is no number in it is passed over.
     """
-    for table, column in ((folder.with_name("heads.csv"), "crop"), (folder.with_name(folder.name + ".csv"), "file")):
+    folder = Path(os.path.abspath(folder))  # of "." neither name nor neighbours are known
+    for name, column in (("heads.csv", "crop"), (f"{folder.name}.csv", "file")):
+        table = folder.parent / name
         if table.is_file():
             with open(table, newline="", encoding="utf-8", errors="surrogateescape") as file:
                 rows = [(row.get(column), row.get("side") or "") for row in csv.DictReader(file)]

@@ -5,6 +5,7 @@ within a buffer, and knows its position, so that a run can be resumed. After a r
 pictures that waited in it may be passed over in that epoch, a few may come twice.
 """
 
+import os
 import random
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -40,16 +41,16 @@ def open_stream(source: str, exclude: Folder | None = None):
         as_folder(source)  # says what to do
     try:
         kind = datasets.Features({"image": datasets.Image(decode=False)})
-        if folder.is_dir() and (shards := _mixed(pictures_under(folder, exclude, ".tar"))):
+        if os.path.isdir(folder) and (shards := _mixed(pictures_under(folder, exclude, ".tar"))):
             tarfile.open(shards[0]).close()  # says at once that it is none
             given = {"shards": shards}
             stream = datasets.IterableDataset.from_generator(pictures_in, features=kind, gen_kwargs=given)
-        elif folder.is_dir():
+        elif os.path.isdir(folder):
             if not (files := _mixed(pictures_under(folder, exclude))):
                 raise DataError(f"The folder {source} holds neither pictures nor *.tar shards.")
-            table = datasets.Dataset.from_dict({"image": files}, features=kind)
+            table = datasets.Dataset.from_dict({"image": [*map(_as_text, files)]}, features=kind)
             stream = table.to_iterable_dataset(num_shards=min(len(files), SHARDS))
-        elif folder.exists() or source.count("/") != 1:
+        elif os.path.exists(folder) or source.count("/") != 1:
             raise DataError(f"{source} is neither a folder nor the name of a data set on the Hub, user/name.")
         else:
             stream = datasets.load_dataset(source, split="train", streaming=True)
@@ -90,6 +91,15 @@ def _mixed(paths: list[Path]) -> list[str]:
     files = [str(path) for path in paths]
     random.Random(0).shuffle(files)
     return files
+
+
+def _as_text(file: str) -> str | dict:
+    """The name of a file, or, where that is not UTF-8 and so no text for a table, what is in it."""
+    try:
+        file.encode()
+        return file
+    except UnicodeEncodeError:
+        return {"path": None, "bytes": Path(file).read_bytes()}
 
 
 def unbroken(stream: Iterable[dict]) -> Iterator[dict]:

@@ -5,6 +5,7 @@ What a file is decides its content; its name only says that somebody took it for
 
 import mimetypes
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ TRAIN = ("train", "training")
 VAL = ("val", "valid", "validation", "eval", "evaluation", "dev", "test", "testing")  # the first that is there
 # Folders of systems and programs, which hold thumbnails, deleted files and copies.
 SYSTEM = ("__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found")
+DRESSED = r"[ _-]*(set|split|data|images|photos|pictures)?[ _-]*\d*"  # what may follow such a name
 RUN = ("config.json", "model.safetensors")  # what a folder holds that a run wrote: its grids are no data
 
 
@@ -80,31 +82,39 @@ def as_folder(name: str | Path) -> Path:
     """Raises DataError where there is none."""
     if not str(name).strip():  # for Path this is the folder in which one is
         raise DataError("No folder was named; name one that holds pictures (. for this one).")
-    if not Path(name).is_dir():
+    if not os.path.isdir(name):  # False, too, for what can be no name
         raise DataError(f"There is no folder {name}; --data names a folder of pictures.")
     return Path(name)
 
 
 def splits(folder: str | Path) -> tuple[Path, Path] | None:
-    """The folders in it for training and for validation, whatever the case of their names; None where it has not both.
+    """The folders in it for training and for validation, however their names are written; None where it has not both.
 
     They may lie deeper, in the only folder that it holds. Raises DataError where two could be meant.
     """
-    if not str(folder).strip() or not Path(folder).is_dir():
+    if not str(folder).strip() or not os.path.isdir(folder):
         return None
     here, known = Path(folder), set()
     while (only := _only_folder(here)) and (real := os.path.realpath(only)) not in known:
         here = only
         known.add(real)
     inside = [path for path in _visible(here) if path.is_dir()]
-    found = []
-    for names in (TRAIN, VAL):
-        alike = [[path for path in inside if path.name.lower() == name] for name in names]
-        first = next((paths for paths in alike if paths), [])
-        if len({path.resolve() for path in first}) > 1:
-            raise DataError(f"{here} holds {first[0].name}/ and {first[1].name}/; keep one of them.")
-        found += first[:1]
-    return (found[0], found[1]) if len(found) == 2 else None
+    parts = [_meant(inside, names) for names in (TRAIN, VAL)]
+    if not all(parts):
+        return None
+    for first, *others in parts:
+        if others:
+            raise DataError(f"{here} holds {first.name}/ and {others[0].name}/; keep one of them.")
+    return parts[0][0], parts[1][0]
+
+
+def _meant(folders: list[Path], names: tuple[str, ...]) -> list[Path]:
+    """The different folders with the first of these names that there is: train also as Train, train_set, train2017."""
+    for name in names:
+        alike = [path for path in folders if re.fullmatch(name + DRESSED, path.name.lower())]
+        if alike:
+            return list({path.resolve(): path for path in reversed(alike)}.values())[::-1]
+    return []
 
 
 def _only_folder(folder: Path) -> Path | None:

@@ -156,8 +156,9 @@ class Pad:
     def shown(self, descent: Descent) -> dict:
         picture, psnr = self.studio.redraw(descent.x, descent.z)
         share = 1.0 if descent.over else descent.done / descent.most
-        known = {"picture": data_url(picture, still=descent.over), "steps": descent.done, "psnr": round(psnr, 1)}
-        return Nearer(share=share, **known, **dict(self.numbers(descent.z))).to_json()
+        url, psnr = data_url(picture, still=descent.over), round(psnr, 1)
+        done, numbers = descent.done, dict(self.numbers(descent.z))
+        return Nearer(picture=url, steps=done, share=share, psnr=psnr, **numbers).to_json()
 
     def facts(self, examples: list[Path]) -> Facts:
         """examples: pictures by the model, within the paths that Gradio may show."""

@@ -80,7 +80,7 @@ class Caller:
         line = self.line = self.line or await connect(self.address)
         self.number += 1
         await line.send(frame(self.number, values, self.weights, still=still))
-        return answer(await asyncio.wait_for(line.recv(), 60))
+        return answer(await asyncio.wait_for(line.recv(decode=False), 60))
 
     async def close(self) -> None:
         if self.line:

@@ -58,12 +58,12 @@ main .tabs { gap: 0; }
 @media (max-width: 760px) {
   .gradio-container > .main { padding-top: 6px !important; }
   #intro h1 { font-size: 20px; }
-  #intro p, footer { display: none; } /* of the footer Gradio leaves a lone dot */
+  #intro p, footer { display: none !important; } /* of the footer Gradio leaves a lone dot */
 }
 .dark { --color-accent: #ffa366 !important; }
-.dark .pad { --lit: #ffa366; }
+.dark .pad { --lit: #ffa366 !important; }
 .dark .pad input[type="range"] { color-scheme: dark; accent-color: #ffa366 !important; }
-.dark .pad #message.problem { color: #ffb4ab; }
+.dark .pad #message.problem { color: #ffb4ab !important; }
 """
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # the visitor's own: nothing to fetch
 INTRO = "# DogVAE\nEvery dog here is drawn from **256 numbers**. Move a slider and watch; or upload your own dog."

@@ -27,18 +27,18 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import tqdm, validate_repo_id
 
-# The largest last: where it is, all are that the model has. Older ones have no looks and no breeds.
+# The largest last: once it is there, all are that the model has. Older models have no looks and no breeds.
 FILES = ["config.json", "latents.safetensors", "looks.safetensors", "breeds.safetensors", "model.safetensors"]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 PATIENCE = 3.0  # seconds for the Hub to say what it has
 PROBE = 5.0  # seconds for it to say who we are, before anything is sent: the client's own retries take 25
-STALL = 6.0  # seconds without a byte after which a download is given up
+STALL = 6.0  # seconds: a download that brings no byte for so long is given up
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 18  # the client counts bytes by chunks; with its 10 MB a slow line seems to stall
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class HubError(ValueError):
-    """The Hub has not what was asked for; its text is one plain sentence that says why and what to do."""
+    """The Hub can't give what was asked for; its text is one plain sentence that says why and what to do."""
 
 
 class Found(NamedTuple):
@@ -61,7 +61,7 @@ def split(name: str) -> tuple[str, str]:
 
 
 def in_background(call: Callable, *args) -> Future:
-    """The call on a thread that nobody needs to wait for, not even the end of the process."""
+    """Runs the call in a daemon thread: the process may end before it."""
     future: Future = Future()
 
     def run() -> None:
@@ -75,7 +75,7 @@ def in_background(call: Callable, *args) -> Future:
 
 
 def look_up(name: str) -> Future | None:
-    """Begins to ask the Hub what it has; `fetch` waits for the answer. None where there is no need to ask."""
+    """Asks the Hub in the background what it has; `fetch` waits for the answer. None where there is no need to ask."""
     if not name or Path(name).is_dir():
         return None
     try:

@@ -8,7 +8,6 @@ they are there, else freshly initialised, which costs the same time.
 
 import argparse
 import asyncio
-import json
 import statistics
 import subprocess
 import sys
@@ -22,12 +21,11 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from model import PRESETS, DogFinder, DogVAE, load, open_photo
-from model.files import write_whole
 from model.packed import packed
 from model.pretrained import save
 from training.command import one_sentence, unwritten
 from training.config import TrainConfig
-from training.tables import table
+from training.tables import table, write_json
 from training.trainer import Trainer
 from ui.frames import read_frame, write_frame
 from ui.pad import Pad
@@ -300,8 +298,7 @@ def main(argv: list[str] | None = None) -> None:
         result = bench(args.presets, args.times, args.seconds)
         print(report(result))
         if args.json:
-            args.json.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())
+            write_json(result, args.json)
 
 
 if __name__ == "__main__":

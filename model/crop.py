@@ -20,14 +20,14 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of the photo
 Point = tuple[float, float]  # x, y
 Size = tuple[int, int]  # width, height
 
-FRAMES = ("eyes", "box")  # what weights may have learned: `from_landmarks` and `around`, or `loose`
+FRAMES = ("eyes", "box")  # how training pictures are cut: by `from_landmarks` or else `around`; by `loose`
 MARGIN = 1.4  # side of the loose square / longer side of the box
 ZOOM, RAISED = 1.19, 0.06  # side of the square `around` a box / longer side of the box; how far up it lies, in sides
-EYES_APART, NOSE_BELOW = 0.36, 0.335  # of the frame's side: the most that eyes and nose take of it
+EYES_APART, NOSE_BELOW = 0.36, 0.335  # most distance of the eyes, and of the nose from them, in sides of the frame
 EYES_ABOVE, ASIDE = 0.07, 0.35  # eyes above the middle, in sides; how far a nose at one side moves the frame there
 BLUR, SEAM = 10 / 256, 6 / 256  # of the side: what lies beyond the photo's edge
 LIGHT = 32  # pixels a side at which the light is matched
-SOFT = 0.16  # of the side: how far in the edge of a pasted picture fades
+SOFT = 0.16  # of the side: width of the edge over which a pasted picture fades in
 MOST_SIDE = 4  # of the photo's longer side
 NOT_THERE = "The crop does not lie in the photo; please draw it again."
 
@@ -44,8 +44,9 @@ class Crop:
     def from_landmarks(cls, points: tuple[Point, Point, Point]) -> "Crop":
         """The frame of a head by its two eyes and its nose, in pixels of the photo.
 
-        Eyes lie at 43 % of its height. The eye line says the angle where it is long, the line to the nose where the
-        head looks aside. Raises PhotoError for points that are no face.
+        Eyes lie at 43 % of its height. The angle is that of the line between the eyes; where that line is short, as in
+        a head that looks aside, it is rather half the lean of the line to the nose. Raises PhotoError for points that
+        are no face.
         """
         (lx, ly), (rx, ry), (nx, ny) = _face(points)
         ex, ey = (lx + rx) / 2, (ly + ry) / 2

@@ -1,6 +1,6 @@
 """Where in a photo are the heads of dogs? The VAE learned heads that fill the frame; this finds them.
 
-A small head on the frozen trunk that the VAE's encoder reads as well. One map says where the centre of a
+A small network on the frozen trunk that the VAE's encoder reads as well. One map says where the centre of a
 head is, three say where exactly and how large (CenterNet: Zhou et al. 2019, arXiv:1904.07850).
 """
 
@@ -123,11 +123,11 @@ class DogFinder:
         """
         threshold = self.threshold if threshold is None else threshold
         region, size = letterbox(photo.size, self.size)
-        candidates = decode(self.look([see(photo, region, size)])[0], region, threshold**2)[:MOST_HEADS]
+        candidates = decode(self.maps_of([see(photo, region, size)])[0], region, threshold**2)[:MOST_HEADS]
         if not candidates:
             return []
         regions = [_about(head.box, CLOSE) for head in candidates]
-        maps = self.look([see(photo, region, (self.size, self.size)) for region in regions])
+        maps = self.maps_of([see(photo, region, (self.size, self.size)) for region in regions])
         heads = []
         for head, region, seen in zip(candidates, regions, maps):
             if closer := _in_the_middle(decode(seen, region, threshold**2), region):
@@ -135,14 +135,14 @@ class DogFinder:
         return _distinct([head for head in heads if head.score >= threshold])
 
     @torch.inference_mode()
-    def look(self, views: list[Image.Image]) -> Tensor:
+    def maps_of(self, views: list[Image.Image]) -> Tensor:
         """Pictures of one size, sides multiples of 32 -> the maps, float32 [B, 4, H/16, W/16]."""
         x = from_pixels(torch.stack([TF.pil_to_tensor(view) for view in views]))
         features = self.trunk(x.to(self.dtype, memory_format=torch.channels_last))
         return self.maps(*features[2:]).float()
 
     def frame(self, photo: Image.Image, head: Head | None = None, frame: str = "eyes") -> Crop:
-        """The square of a head (the best, if none is given) as weights have learned it that know this frame.
+        """The square of a head (the best, if none is given), as a model's training pictures were cut (`Config.frame`).
 
         "eyes": upright by eyes and nose where they are sure, else round the box at the same zoom. "box": with more
         room, as the weights of version 0.1. Raises NoDogError where no head is given and none is found.

@@ -1,6 +1,6 @@
 """The two eyes and the nose of a dog's head, and how sure they are.
 
-A small head on the frozen trunk that finder and encoder read as well. It looks twice: at the square round the head's
+A small network on the frozen trunk that finder and encoder read as well. It looks twice: at the square round the head's
 box, then, with its mirror image, at the upright frame that the first answer gives.
 """
 
@@ -42,10 +42,11 @@ class Face:
 
 @dataclass
 class Evidence:
-    """What two looks at a head saw. points, first: landmarks [3, 2] in pixels of the photo; those of the first look.
+    """What two looks at a head saw. points: landmarks [3, 2] in pixels of the photo; first: those of the first look.
 
-    signs [3]: what tells how sure the points are. The logit of their being seen; the logarithms of how far view and
-    mirror image are apart, and the second look and the first, in sides of the frame. None: the first look saw no face.
+    signs [3]: from which it is computed how sure the points are. The logit that eyes and nose can be seen; the
+    logarithms of two distances, in sides of the frame: of the points from those in the mirror image, and of the second
+    look's points from the first's. None where the first look found no face.
     """
 
     points: Tensor
@@ -57,8 +58,8 @@ class LandmarkMaps(nn.Module):
     """The trunk's features at strides 8, 16 and 32 of views [B, 3, S, S] -> three places each.
 
     Returns points [B, 3, 2], x and y as shares of the view; maps [B, 3, S/8, S/8], the logits of where each lies, of
-    which the points are the mean (soft-argmax: Nibali et al. 2018, arXiv:1801.07372); seen [B], the logit of both eyes
-    and the nose being there to be seen.
+    which the points are the mean (soft-argmax: Nibali et al. 2018, arXiv:1801.07372); seen [B], the logit that both
+    eyes and the nose can be seen.
     """
 
     def __init__(self, width: int = 64):
@@ -72,7 +73,7 @@ class LandmarkMaps(nn.Module):
     def forward(self, stride8: Tensor, stride16: Tensor, stride32: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         fine = self.fine(torch.cat([F.pixel_unshuffle(stride8, 2), stride16], dim=1))
         h = F.silu(self.blocks(fine + F.interpolate(self.coarse(stride32), scale_factor=2.0)))
-        maps = F.pixel_shuffle(self.out(h), 2).float()  # worked on at stride 16, told at stride 8
+        maps = F.pixel_shuffle(self.out(h), 2).float()  # computed at stride 16, the result at stride 8
         share = maps.flatten(2).softmax(-1)  # [B, 3, cells]
         middles = (torch.arange(maps.shape[-1], device=maps.device) + 0.5) / maps.shape[-1]
         y, x = torch.meshgrid(middles, middles, indexing="ij")
@@ -107,23 +108,23 @@ class Landmarks:
         return [self.judge(evidence) for evidence in self.evidence(photo, crops)]
 
     def judge(self, evidence: Evidence) -> Face:
-        """How sure a face is, by logistic regression on what tells it."""
+        """How sure a face is, by logistic regression on its signs."""
         points = as_points(evidence.points.tolist())
         if evidence.signs is None:
             return Face(points, 0.0)
         return Face(points, torch.sigmoid(evidence.signs @ self.certainty[:-1] + self.certainty[-1]).item())
 
     def evidence(self, photo: Image.Image, crops: list[Crop]) -> list[Evidence]:
-        """What is seen in each of these squares, in two looks."""
+        """What two looks see in each of these squares."""
         if not crops:
             return []
-        at_first, _ = self.look([crop.cut(photo, SIZE) for crop in crops])
+        at_first, _ = self.places_in([crop.cut(photo, SIZE) for crop in crops])
         places = [crop.to_photo(points) for crop, points in zip(crops, at_first)]
         frames = [_frame(points, photo) for points in places]
         views = [frame.cut(photo, SIZE) for frame in frames if frame]
         if not views:
             return [Evidence(points, points) for points in places]
-        points, seen = self.look([*views, *(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views)])
+        points, seen = self.places_in([*views, *(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views)])
         (straight, mirrored), seen = points.chunk(2), seen.view(2, -1).mean(0)
         mirrored = torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], dim=-1)[:, MIRROR]
         answers: list[Evidence] = []
@@ -138,8 +139,8 @@ class Landmarks:
         return answers
 
     @torch.inference_mode()
-    def look(self, views: list[Image.Image]) -> tuple[Tensor, Tensor]:
-        """Views of SIZE pixels a side -> points [B, 3, 2] as shares of a view; logits [B] of their being seen."""
+    def places_in(self, views: list[Image.Image]) -> tuple[Tensor, Tensor]:
+        """Views of SIZE pixels a side -> points [B, 3, 2] as shares of a view; logits [B] that they can be seen."""
         x = from_pixels(torch.stack([TF.pil_to_tensor(view) for view in views]))
         points, _, seen = self.maps(*self.trunk(x.to(self.dtype, memory_format=torch.channels_last))[2:])
         return points, seen
@@ -152,7 +153,7 @@ def as_points(three: Iterable[Iterable[float]]) -> Points:
 
 
 def _apart(a: Tensor, b: Tensor) -> Tensor:
-    """The mean distance of points [..., 3, 2] -> [...], within what its logarithm can say."""
+    """The mean distance of points [..., 3, 2] -> [...], kept from NEAREST to FARTHEST, since its logarithm is taken."""
     return (a - b).norm(dim=-1).mean(-1).clamp(NEAREST, FARTHEST)
 
 

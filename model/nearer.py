@@ -1,8 +1,8 @@
 """A photo's dog brought nearer: descent on z, from the encoder's first answer toward the photo itself.
 
-The encoder answers in one pass, and its answer is not the best that 256 numbers can say. Plain descent on the
-distance blurs, since an average of hairs is nearer to each hair than a wrong one; so the picture has to keep the
-sharpness that it began with.
+The encoder answers in one pass; other 256 numbers draw a picture that is nearer to the photo. Plain descent on the
+distance would blur the picture, since an average of hairs is nearer to each hair than a wrong hair is. So the loss also
+asks the picture to keep the sharpness that it began with.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ STEPS = 20
 RATE, LAST_RATE = 0.3, 0.05  # of Adam, in standard deviations a step: at the first step and at the last
 BETAS = 0.8, 0.95  # of Adam, which remembers less where there are twenty steps
 L1, SHARPNESS, PRICE = 8.0, 1.0, 2e-4  # weights in the loss, beside features at 1
-PATIENCE, WORTH = 4, 0.002  # it ends where so many steps together lower the loss by less than this share
+PATIENCE, WORTH = 4, 0.002  # it ends when 4 steps together have lowered the loss by less than this share
 
 
 def nearer_steps(vae: "DogVAE", x: Tensor, mu: Tensor, steps: int = STEPS) -> Iterator[tuple[int, Tensor]]:
@@ -47,11 +47,11 @@ def nearer_steps(vae: "DogVAE", x: Tensor, mu: Tensor, steps: int = STEPS) -> It
 
 
 def _descend(descent: "Descent", steps: int) -> Iterator[tuple[int, Tensor]]:
-    history = [descent.look()]
+    history = [descent.judge()]
     for step in range(1, steps + 1):
         share = (step - 1) / max(steps - 1, 1)
         descent.step(RATE + share * (LAST_RATE - RATE))
-        history.append(descent.look())
+        history.append(descent.judge())
         yield step, descent.nearest
         before = history[-1 - PATIENCE] if len(history) > PATIENCE else float("inf")
         if not before - history[-1] >= WORTH * abs(before):  # NaN, where no picture can be judged, ends it too
@@ -80,7 +80,7 @@ class Descent:
 
     @torch.inference_mode(False)
     @torch.enable_grad()
-    def look(self) -> float:
+    def judge(self) -> float:
         """Judges z and keeps it where it is nearer than before; the mean of the least losses, NaN if none is finite."""
         z = self.z()
         self.losses = self.loss(z)
@@ -98,7 +98,7 @@ class Descent:
         self.adam.step()
 
     def loss(self, z: Tensor) -> Tensor:
-        """Of each picture [B]: features, colours at quarter size, sharpness lost, and the price of being odd."""
+        """Of each picture [B]: features, colours at quarter size, sharpness lost, and distance from the mean dog."""
         y = self.vae.decoder(z.to(self.vae.dtype)).float()
         loss = L1 * (F.avg_pool2d(y, 4) - self.small).abs().mean((1, 2, 3)) + PRICE * self.c.square().sum(1)
         if self.features:

@@ -132,11 +132,11 @@ def _decode(data: bytes, load: Callable[[Image.Image], object]) -> Stored:
     if is_png16(photo):
         colours, alpha = read_png16(photo, data, load)
     elif photo.format == "WEBP" and not getattr(photo, "is_animated", False):
-        colours, alpha = _split(_still_webp(data))
+        colours, alpha = _colours_and_alpha(_still_webp(data))
     else:
         photo.draft("RGB", (1024, 1024))  # a JPEG is decoded at 1/2 to 1/8: all that a crop can use
         load(photo)
-        colours, alpha = _split(_reduced(photo))
+        colours, alpha = _colours_and_alpha(_reduced(photo))
     if photo.format == "PNG" and not profile and "srgb" not in photo.info:
         colours = _brightened(colours, photo.info.get("gamma", USUAL_GAMMA))
     return Stored(colours, alpha, profile, _orientation(photo) or 1)
@@ -228,7 +228,7 @@ def _reduced(photo: Image.Image) -> Image.Image:
     return assemble(photo.size, mode, lambda top, bottom: photo.crop((0, top, photo.width, bottom)).convert(mode))
 
 
-def _split(photo: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+def _colours_and_alpha(photo: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Colours and alpha."""
     if photo.mode not in ("LA", "RGBA"):
         return photo, None

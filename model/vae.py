@@ -137,8 +137,8 @@ class DogVAE(nn.Module):
     def dtype(self) -> torch.dtype:
         return next(self.decoder.parameters()).dtype
 
-    def split(self, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The encoder's outputs -> mu, logvar, each [B, latent_dim]; logvar kept within what exp can bear."""
+    def gaussian(self, outputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The encoder's outputs -> mu, logvar, each [B, latent_dim]; logvar is clamped to keep exp finite."""
         if not self.config.variational:
             return outputs, None
         mu, logvar = outputs.chunk(2, dim=1)
@@ -156,7 +156,7 @@ class DogVAE(nn.Module):
         else:
             assert isinstance(self.encoder, TrunkEncoder)
             outputs = self.encoder.from_features(features)
-        mu, logvar = self.split(outputs.float())
+        mu, logvar = self.gaussian(outputs.float())
         z = reparametrize(mu, logvar, eps)
         half, x_hat = self.decoder.both(z)
         return x_hat, mu, logvar, half
@@ -177,7 +177,7 @@ class DogVAE(nn.Module):
         if not (x.abs() <= 1.001).all():  # NaN fails this too
             raise ValueError("encode takes finite values between -1 and 1.")
         x = x.to(self.device, self.dtype, memory_format=torch.channels_last)
-        return self.split(self.encoder(x).float())
+        return self.gaussian(self.encoder(x).float())
 
     @torch.inference_mode()
     def decode(self, z: Tensor, half: bool = False) -> Tensor:

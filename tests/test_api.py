@@ -165,7 +165,7 @@ def test_a_photo_that_is_cut_short_comes_with_a_word(server, tmp_path):
 
 def test_only_the_contract_is_public(client):
     named = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(named) == {"/sample", "/decode", "/reconstruct", "/morph"}
+    assert set(named) == {"/sample", "/decode", "/move", "/breeds", "/reconstruct", "/morph"}
 
 
 def test_latents_have_a_schema_that_clients_accept(client):

@@ -7,7 +7,7 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 
 from tests.support.tiny import LARGE, drawn_batch, tiny_vae
-from training.critic import Critic, load_heads, save_heads
+from training.critic import Critic, load_critic, save_critic
 from training.discriminator import Augmentation, Discriminator, critic_loss, realism_loss
 from training.features import load_lite0
 from training.losses import PerceptualLoss
@@ -123,10 +123,10 @@ def test_what_a_critic_learned_is_kept(judged, tmp_path, capsys):
         critic.backward()
         critic.step()
         critic.judge(drawn_batch(2, 64), drawn_batch(2, 64).flip(0), SHARP[:2], generator())
-    save_heads(critic, tmp_path)
+    save_critic(critic, tmp_path)
     assert (tmp_path / "critic.safetensors").stat().st_size < 1_100_000
     fresh = make_critic()
-    assert load_heads(fresh, tmp_path)
+    assert load_critic(fresh, tmp_path)
     for name, value in fresh.networks.state_dict().items():
         torch.testing.assert_close(value, critic.networks.state_dict()[name], atol=1e-3, rtol=1e-3, msg=name)
 
@@ -134,9 +134,9 @@ def test_what_a_critic_learned_is_kept(judged, tmp_path, capsys):
 def test_a_critic_that_is_missing_damaged_or_of_other_widths_begins_anew(tmp_path, capsys):
     critic = make_critic()
     before = {k: v.clone() for k, v in critic.networks.state_dict().items()}
-    assert not load_heads(critic, tmp_path) and "a new one begins" in capsys.readouterr().out
+    assert not load_critic(critic, tmp_path) and "a new one begins" in capsys.readouterr().out
     (tmp_path / "critic.safetensors").write_bytes(b"nothing")
-    assert not load_heads(critic, tmp_path) and "a new one begins" in capsys.readouterr().out
+    assert not load_critic(critic, tmp_path) and "a new one begins" in capsys.readouterr().out
     save_file({"whole.heads.0.0.bias": torch.zeros(3)}, tmp_path / "critic.safetensors")
-    assert not load_heads(critic, tmp_path) and "other widths" in capsys.readouterr().out
+    assert not load_critic(critic, tmp_path) and "other widths" in capsys.readouterr().out
     assert all(torch.equal(v, before[k]) for k, v in critic.networks.state_dict().items())

@@ -13,7 +13,7 @@ from tests.support.hostile import MUTATED, corpus, mutations
 from tests.support.tiny import ROOT
 
 FUZZ = int(os.environ.get("FUZZ", 25))  # mutations of each kind of picture; make fuzz: 500
-SECONDS = 6  # a guard against hanging: three times what one file may take
+SECONDS = 6  # of the processor, a guard against hanging: three times what one file may take
 MOST_MB = 400  # above a process that has opened a small photo; 175 were measured
 
 

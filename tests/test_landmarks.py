@@ -61,7 +61,7 @@ def test_a_look_that_sees_no_face_stays_unsure(finder, monkeypatch):
     """The network's answer may collapse into one point, or stand on its head."""
     for points in ([[0.5, 0.5]] * 3, [[0.3, 0.6], [0.7, 0.6], [0.5, 0.2]], [[math.nan, 0.5]] * 3):
         answer = torch.tensor([points]), torch.tensor([9.0])
-        monkeypatch.setattr(finder.landmarks, "look", lambda views, answer=answer: answer)
+        monkeypatch.setattr(finder.landmarks, "places_in", lambda views, answer=answer: answer)
         [face] = finder.landmarks.find(PHOTO, [Crop.around((100, 100, 300, 300))])
         assert face.sure == 0
 

@@ -77,7 +77,7 @@ def test_a_point_dragged_through_both_rooms(lesson):
         lesson.mouse.down()
         lesson.mouse.move(box["x"] + 3, box["y"] + 3, steps=4)
         lesson.mouse.up()
-        assert cloud.get_attribute("aria-valuetext").startswith("-4.4 across, 4.4 up. Beside the dogs")
+        assert re.match(r"-4\.\d across, 4\.\d up\. Beside the dogs", cloud.get_attribute("aria-valuetext"))
         lesson.wait_for_function("([image, before]) => image.src !== before", arg=[image.element_handle(), first])
         there = image.get_attribute("src")
         cloud.press("Home")
@@ -128,14 +128,11 @@ def test_sharp_dogs_averaged(lesson):
 
 def test_a_gan_that_fell_apart(lesson):
     come_to(lesson, "gan")
-    seen = []
-    for step in range(4):
-        told = slide(lesson, "gan", step)
-        assert f"After {lesson.inner_text('#gan output')} pictures" in told
-        seen += pictures(lesson, "#gan .drawn img", 6)
-    assert len(set(seen)) > 6 and lesson.locator("#gan .curves .line").count() == 2
+    drawn = pictures(lesson, "#gan .drawn img", 16)
+    assert len(set(drawn)) > 4, "it drew the same at all moments"
+    assert lesson.locator("#gan .curves .line").count() == 2 and lesson.locator("#gan .curves text").count() == 4
     lesson.click("#gan button")
-    lesson.wait_for_function("old => document.querySelector('#gan .drawn img').src !== old", arg=seen[-6])
+    lesson.wait_for_function("old => document.querySelector('#gan .drawn img').src !== old", arg=drawn[0])
 
 
 def test_help_after_the_fact(lesson):

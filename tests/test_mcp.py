@@ -56,7 +56,8 @@ def picture(content) -> Image.Image:
 
 def test_the_tools_say_what_they_take(server):
     tools = {tool.name: tool for tool in ask(server.url, "list_tools").tools}
-    assert set(tools) == {"sample", "decode", "reconstruct", "morph"}, "the pad's own traffic is no tool"
+    named = {"sample", "decode", "move", "breeds", "reconstruct", "morph"}
+    assert set(tools) == named, "the pad's own traffic is no tool"
     takes = {name: set(tool.inputSchema["properties"]) for name, tool in tools.items()}
     assert takes["sample"] == {"seed", "temperature", "n"} and takes["morph"] == {"a", "b", "frames"}
     assert "9007199254740991" in tools["sample"].inputSchema["properties"]["seed"]["description"]

@@ -72,17 +72,17 @@ def test_it_ends_where_it_no_longer_helps():
 
 def test_the_last_good_latent_stays_where_the_descent_breaks(monkeypatch):
     vae, x, mu = ready()
-    look = Descent.look
+    judge = Descent.judge
 
-    def broken(self):  # from the third look on the second picture's numbers are no numbers
-        self.looks = getattr(self, "looks", 0) + 1
-        if self.looks > 2:
+    def broken(self):  # from the third time on the second picture's numbers are NaN
+        self.judged = getattr(self, "judged", 0) + 1
+        if self.judged > 2:
             with torch.no_grad():
                 self.c[1] = torch.nan
-        return look(self)
+        return judge(self)
 
     whole = vae.nearer(x, mu, steps=8)
-    monkeypatch.setattr(Descent, "look", broken)
+    monkeypatch.setattr(Descent, "judge", broken)
     z = vae.nearer(x, mu, steps=8)
     assert z.isfinite().all()
     torch.testing.assert_close(z[[0, 2]], whole[[0, 2]], atol=1e-3, rtol=1e-3)

@@ -1,6 +1,7 @@
 """To the Hub: weights pushed, Spaces made, and whatever goes wrong on the way."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -167,6 +168,9 @@ def test_what_the_space_uploads_is_enough_to_start(tmp_path):
     """The staged folder alone draws a dog: no module of training/ or tests/ is missed."""
     (tmp_path / "space").mkdir()
     stage(tmp_path / "space", None, "cpu-basic")
+    for page in (tmp_path / "space" / "README.md", *(tmp_path / "space" / "docs").iterdir()):
+        links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        assert not [link for link in links if "://" not in link and not (page.parent / link).exists()], page.name
     start = "import app; app.build_app()"
     done = subprocess.run([sys.executable, "-c", start], cwd=tmp_path / "space", capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr.decode()

@@ -66,7 +66,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 # Each start takes seconds, so each tries a proxy of some kind and a folder of some kind.
-@pytest.mark.parametrize("kind", ["nowhere", "502", "socks", "nonsense"])
+@pytest.mark.parametrize("kind", ["nowhere", "502", "socks", "nonsense", "certificates"])
 def test_proxies_and_temporary_folders(kind, broken_proxy, tmp_path):
     (tmp_path / "gradio").write_text("somebody else's", encoding="utf-8")
     nothing = str(tmp_path / "gradio" / "mine")
@@ -75,10 +75,12 @@ def test_proxies_and_temporary_folders(kind, broken_proxy, tmp_path):
         "502": {"HTTP_PROXY": broken_proxy, "NO_PROXY": "example.org", "GRADIO_TEMP_DIR": nothing},
         "socks": {"ALL_PROXY": "socks5://h:9", "http_proxy": "socks4://h:9", "TMPDIR": nothing, "TEMP": nothing},
         "nonsense": {"HTTP_PROXY": "http://[::1", "all_proxy": "://", "NO_PROXY": "[::1],*.a.b, ,::1/128"},
+        "certificates": {"SSL_CERT_FILE": nothing, "SSL_CERT_DIR": nothing, "GRADIO_TEMP_DIR": " "},
     }[kind]
     status, said = start("-c", STAND_IN, **env)
     assert status == 0 and "served" in said, said
     assert ("_PROXY is left out" in said) == (kind in ("socks", "nonsense")), said
+    assert ("SSL_CERT_FILE is left out" in said) == (kind == "certificates"), said
     assert not Path(said.split("served ")[1].splitlines()[0]).exists(), "its own folder is left behind"
 
 

@@ -1,8 +1,10 @@
 """How a command ends that can't do its work: with one sentence and status 1, never with a traceback."""
 
+import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from hub import HubError
 from model.errors import PlainError
@@ -11,6 +13,13 @@ from .processes import is_main
 
 # An error that is not one of ours -> what is to be said of it; None for a mistake in the program.
 Explain = Callable[[Exception], str | None]
+
+
+def named_folder(text: str) -> Path:
+    """The type of an option that names a folder: for Path an empty name would be the current one."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it names no folder")
+    return Path(text)
 
 
 def unwritten(what: str) -> Explain:

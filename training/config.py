@@ -1,4 +1,4 @@
-"""How a preset is trained: everything that a run can be told, with its defaults, in one place."""
+"""How a preset is trained: all settings of a run, with their defaults, in one place."""
 
 import math
 from dataclasses import asdict, dataclass, replace
@@ -13,8 +13,8 @@ class Recipe:
     batch: int  # images of one update
     lr: float
     betas: tuple[float, float]
-    clip: float  # of the gradient's norm
-    skip: float = math.inf  # a step whose gradient is longer than this is not taken, and counted (as in openai/vdvae)
+    clip: float  # longest gradient: longer ones are shortened to it
+    skip: float = math.inf  # a step with a gradient longer than this is skipped, and counted (as in openai/vdvae)
     ema_halflife: int = 10_000
     warmup: int = 5_000  # of the learning rate
     kl_warmup: int = 10_000

@@ -32,16 +32,16 @@ class Verdict:
 
 class Critic:
     """Two discriminators: one sees whole pictures, shrunk to the size that the encoder reads, the other patches of that
-    size.
+    size at full resolution.
 
-    The second one looks only at photos that have hair of their own (`sharp`): nobody is to learn enlarged blur.
+    The second one sees only photos with detail of their own (`sharp`); from enlargements it would learn their blur.
     """
 
     BETAS, CLIP = (0.0, 0.99), 10.0
 
     def __init__(self, criterion: PerceptualLoss, accelerator: Accelerator, lr: float):
-        """criterion: its trunk is the one that sees."""
-        self.look, self.size, self.accelerator = criterion.look, criterion.size, accelerator
+        """criterion: the loss whose trunk the discriminators read."""
+        self.trunk_features, self.size, self.accelerator = criterion.trunk_features, criterion.size, accelerator
         self.networks = nn.ModuleDict({"whole": Discriminator(), "fine": Discriminator()}).to(accelerator.device)
         trained = [p for p in self.networks.parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(trained, lr=lr, betas=self.BETAS)
@@ -51,7 +51,7 @@ class Critic:
     def judge(self, x: Tensor, drawn: Tensor, sharp: Tensor, generator: torch.Generator) -> Verdict:
         """Real x [B, 3, S, S] and drawn pictures [N, 3, S, S], the first of which are reconstructions of the first x.
 
-        sharp [B]: the photos that the fine look may see.
+        sharp [B]: the photos that the discriminator of patches may see.
         """
         size, count = self.size, max(len(x), len(drawn))
         augment = Augmentation(count, size, generator, x.device)
@@ -67,11 +67,11 @@ class Critic:
     def _compare(self, name: str, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
         """What one discriminator says: the decoder's loss, its own loss, and the features of both."""
         with torch.no_grad():
-            real = self.look(x)
-        seen, discriminator = self.look(drawn), self.networks[name]
+            real = self.trunk_features(x)
+        seen, discriminator = self.trunk_features(drawn), self.networks[name]
         assert isinstance(discriminator, Discriminator)
         with self.accelerator.autocast():
-            discriminator.heads.requires_grad_(False)  # they do not learn to please the decoder
+            discriminator.heads.requires_grad_(False)  # the decoder's loss trains the decoder alone
             mixed = discriminator.mix(seen)
             realism = realism_loss(discriminator.judge(mixed))
             discriminator.heads.requires_grad_(True)
@@ -82,11 +82,11 @@ class Critic:
         return realism, loss, real, seen
 
     def backward(self, parts: int = 1) -> None:
-        """Gradients for the heads, from the pictures judged last, which are one of so many parts of a batch."""
+        """Gradients for the discriminators, from the pictures judged last: one of `parts` parts of a batch."""
         self.accelerator.backward(self.loss / parts)
 
     def step(self) -> None:
-        """One update of the heads, unless the gradient is not finite."""
+        """One update of the discriminators, unless the gradient is not finite."""
         average_gradients(self.accelerator, self.networks)
         trained = [p for p in self.networks.parameters() if p.requires_grad]
         if torch.isfinite(self.accelerator.clip_grad_norm_(trained, self.CLIP)):
@@ -94,17 +94,17 @@ class Critic:
         self.optimizer.zero_grad()
 
 
-def _heads(critic: Critic) -> dict[str, Tensor]:
+def _learned(critic: Critic) -> dict[str, Tensor]:
     """What a critic learned. Its mixing weights are fixed and follow from a seed."""
     return {k: v for k, v in critic.networks.state_dict().items() if ".heads." in k}
 
 
-def save_heads(critic: Critic, folder: Path) -> None:
-    """What the critic learned -> FOLDER/critic.safetensors, about 1 MB in half precision, for `load_heads`."""
-    write_whole(folder / NAME, to_bytes({k: v.half().cpu().contiguous() for k, v in _heads(critic).items()}))
+def save_critic(critic: Critic, folder: Path) -> None:
+    """What the critic learned -> FOLDER/critic.safetensors, about 1 MB in half precision, for `load_critic`."""
+    write_whole(folder / NAME, to_bytes({k: v.half().cpu().contiguous() for k, v in _learned(critic).items()}))
 
 
-def load_heads(critic: Critic, folder: str | Path) -> bool:
+def load_critic(critic: Critic, folder: str | Path) -> bool:
     """Fills the critic with what an earlier one learned, stored beside its weights. False where there is none that
     fits: then it begins anew, and says so."""
     path = Path(folder) / NAME
@@ -113,7 +113,7 @@ def load_heads(critic: Critic, folder: str | Path) -> bool:
     except (SafetensorError, OSError):
         print(f"There is no critic that can be read in {path}; a new one begins.")
         return False
-    known = _heads(critic)
+    known = _learned(critic)
     if kept.keys() != known.keys() or any(kept[k].shape != v.shape for k, v in known.items()):
         print(f"The critic in {path} has other widths; a new one begins.")
         return False

@@ -1,9 +1,9 @@
 """A network that asks whether a picture looks real: the critic (critic.py) has two of them.
 
-A projected discriminator (Sauer et al. 2021, arXiv:2111.01007): small heads on the frozen trunk's
-features, which are first mixed across channels and strides by fixed random weights, so that no head can
-hold on to a few channels; hinge loss; and the same differentiable augmentation of real and drawn pictures
-(Zhao et al. 2020, arXiv:2006.10738), without which it would learn the training dogs by heart.
+A projected discriminator (Sauer et al. 2021, arXiv:2111.01007): small networks on the frozen trunk's features, which
+are first mixed across channels and strides by fixed random weights, so that none of them can rely on a few channels;
+hinge loss; and the same differentiable augmentation of real and drawn pictures (Zhao et al. 2020, arXiv:2006.10738),
+without which it would learn the training dogs by heart.
 """
 
 import torch
@@ -17,7 +17,8 @@ from model.trunk import unit_normalize
 MIXED = (32, 128, 128, 128, 128)  # of each stride once they are mixed; few at the finest, which holds most places
 
 
-def head(channels: int) -> nn.Sequential:
+def scorer(channels: int) -> nn.Sequential:
+    """[B, channels, H, W] -> logits [B, 1, H, W]."""
     width = min(channels, 64)
     return nn.Sequential(
         spectral_norm(nn.Conv2d(channels, width, 1)),
@@ -39,10 +40,10 @@ class Discriminator(nn.Module):
         for mixing in (*self.across, *self.down):
             nn.init.normal_(mixing.weight, std=mixing.weight[0].numel() ** -0.5, generator=generator)
             mixing.requires_grad_(False)
-        self.heads = nn.ModuleList(head(mixed) for mixed in MIXED)
+        self.heads = nn.ModuleList(scorer(mixed) for mixed in MIXED)  # by this name they are stored
 
     def mix(self, features: list[Tensor]) -> list[Tensor]:
-        """The trunk's five maps [B, CHANNELS, H, W] -> as many [B, MIXED, H, W], each told of the coarser ones."""
+        """The trunk's five maps [B, CHANNELS, H, W] -> as many [B, MIXED, H, W], the coarser ones mixed into each."""
         # Unit vectors times sqrt(C): every channel about 1, whatever the trunk's own scale at that stride.
         finest, *scaled = [unit_normalize(f) * f.shape[1] ** 0.5 for f in features]
         mixed: list[Tensor] = []
@@ -57,7 +58,7 @@ class Discriminator(nn.Module):
 
     def judge(self, mixed: list[Tensor]) -> list[Tensor]:
         """Of each mixed map its logits [B, 1, H, W], float32."""
-        return [head(h).float() for head, h in zip(self.heads, mixed)]
+        return [score(h).float() for score, h in zip(self.heads, mixed)]
 
 
 def critic_loss(real: list[Tensor], drawn: list[Tensor]) -> Tensor:

@@ -29,9 +29,12 @@ PROBES = 8  # dogs on which the effect of each direction is measured
 COMPONENTS, WIDEST = 16, 32
 
 
-def encode_all(vae: DogVAE, pictures: Pictures, batch: int = 64) -> tuple[Tensor, Tensor | None]:
-    """mu, logvar [N, D] float32 on the CPU, of every picture."""
-    encoded = [vae.encode(pictures.floats(slice(i, i + batch))) for i in range(0, len(pictures), batch)]
+def encode_all(
+    vae: DogVAE, pictures: Pictures, mirrored: bool = False, batch: int = 64
+) -> tuple[Tensor, Tensor | None]:
+    """mu, logvar [N, D] float32 on the CPU, of every picture, or of its mirror image."""
+    batches = (pictures.floats(slice(i, i + batch)) for i in range(0, len(pictures), batch))
+    encoded = [vae.encode(x.flip(3) if mirrored else x) for x in batches]
     mu = torch.cat([mu.cpu() for mu, _ in encoded])
     if not vae.config.variational:
         return mu, None
@@ -40,8 +43,7 @@ def encode_all(vae: DogVAE, pictures: Pictures, batch: int = 64) -> tuple[Tensor
 
 def with_mirrored(vae: DogVAE, pictures: Pictures) -> tuple[Tensor, Tensor | None]:
     """mu, logvar [2, N, D] of every picture and of its mirror image: what training shows."""
-    mirrored = Pictures(pictures.pixels.flip(3), [])
-    (mu, logvar), (mu2, logvar2) = encode_all(vae, pictures), encode_all(vae, mirrored)
+    (mu, logvar), (mu2, logvar2) = encode_all(vae, pictures), encode_all(vae, pictures, mirrored=True)
     return torch.stack([mu, mu2]), None if logvar is None or logvar2 is None else torch.stack([logvar, logvar2])
 
 

@@ -11,6 +11,7 @@ default momentum, one learning rate for both networks, ten times what the DCGAN 
 import argparse
 import copy
 import json
+import math
 from pathlib import Path
 
 import torch
@@ -18,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from model.classic import ClassicEncoder
+from model.classic import ClassicDecoder, ClassicEncoder
+from model.errors import PlainError
 from model.files import write_whole
 from model.gan import LATENT_DIM, SIZE, WIDTH, GanRun, new_generator
 
@@ -69,16 +71,20 @@ def believed(logits: Tensor) -> Tensor:
 
 
 def train(samples: Samples, images: int, seed: int, progress: bool = True) -> GanRun:
-    """Raises nothing where the losses run away: to show that is what it is for."""
-    pair, kept, losses = Pair(seed), [], []
-    pending, sums, counted = [share * images for share in STAGES], [0.0, 0.0], 0
+    """Losses may run away: to show that is what it is for. Raises PlainError where they are numbers no more."""
+    pair, pending = Pair(seed), [share * images for share in STAGES]
+    kept: list[tuple[int, ClassicDecoder]] = []
+    losses: list[tuple[int, float, float]] = []
+    sums, counted = [0.0, 0.0], 0
     for start in tqdm(range(0, images, BATCH), unit=" steps", disable=not progress):
         batch = samples.batch(start, BATCH)
         told = pair.step(batch.x, batch.eps)
-        sums, counted = [a + b for a, b in zip(sums, told)], counted + 1
+        if not all(map(math.isfinite, told)):
+            raise PlainError(f"The loss was no number any more after {start} images; try another --seed.")
+        sums, counted = [total + one for total, one in zip(sums, told)], counted + 1
         seen = start + BATCH
         if seen >= images * (len(losses) + 1) / POINTS:
-            losses.append((seen, *(round(total / counted, 4) for total in sums)))
+            losses.append((seen, round(sums[0] / counted, 4), round(sums[1] / counted, 4)))
             sums, counted = [0.0, 0.0], 0
         while pending and seen >= pending[0]:
             kept.append((seen, copy.deepcopy(pair.generator).eval()))

@@ -34,10 +34,9 @@ class ClassicLoss(nn.Module):
 class PerceptualLoss(nn.Module):
     """L1 at full and at small size, feature distance on the frozen trunk, and KL.
 
-    The trunk looks twice: at the whole picture, shrunk to the size that the encoder reads, and, where pictures are
-    larger, at a patch of that size in them, at another place each time. The whole picture is moved by a few pixels
-    before it looks, another way at each step: without that, the decoder learns where the trunk's stride of 2 samples,
-    and pleases it with a screen of dots.
+    The trunk reads the whole picture, shrunk to the size that the encoder reads, and, where pictures are larger, a
+    patch of that size in it, at another place each time. The whole picture is moved by a few pixels first, another way
+    at each step: otherwise the decoder learns which pixels the trunk's stride of 2 samples, and draws a screen of dots.
     """
 
     L1, PERCEPTUAL, FINE, HALF, RANGE = 8.0, 1.0, 0.5, 2.0, 10.0
@@ -45,11 +44,11 @@ class PerceptualLoss(nn.Module):
     SMALL = 32  # pixels a side of the small size
 
     def __init__(self, trunk: EfficientNetLite, size: int):
-        """size: pixels a side of what the trunk looks at, `Config.encoder_size`."""
+        """size: pixels a side of what the trunk reads, `Config.encoder_size`."""
         super().__init__()
         self.trunk, self.size = trunk, size
 
-    def look(self, x: Tensor) -> list[Tensor]:
+    def trunk_features(self, x: Tensor) -> list[Tensor]:
         """x [B, 3, S, S] in [-1, 1] -> the trunk's five feature maps, with gradient."""
         # The trunk is kept in the precision it runs in: autocast would cast its weights anew at every step.
         with torch.autocast(x.device.type, enabled=False):
@@ -60,7 +59,7 @@ class PerceptualLoss(nn.Module):
         top, left = (self.REACH + s for s in shift)
         side = x.shape[-1]
         moved = F.pad(x, [self.REACH] * 4, mode="reflect")[:, :, top : top + side, left : left + side]
-        return self.look(shrink(moved, self.size))
+        return self.trunk_features(shrink(moved, self.size))
 
     def forward(
         self, vae: DogVAE, batch: Batch, kl_weight: float, autocast: Callable = nullcontext
@@ -85,17 +84,17 @@ class PerceptualLoss(nn.Module):
         return total, parts
 
     def _fine(self, x: Tensor, x_hat: Tensor, sharp: Tensor, generator: torch.Generator) -> Tensor:
-        """Feature distance of patches at full size; of pictures that are enlargements there is nothing to compare."""
+        """Feature distance of patches at full size. Enlargements have no detail to compare, and are left out."""
         if not sharp.any():
             return x_hat.sum() * 0
         both = patches(torch.cat([x, x_hat])[sharp.to(x.device).repeat(2)], self.size, generator, same=2)
         photos, drawn = both.chunk(2)
         with torch.no_grad():
-            real = self.look(photos)
-        return perceptual_distance(self.look(drawn), real).sum() / len(x)
+            real = self.trunk_features(photos)
+        return perceptual_distance(self.trunk_features(drawn), real).sum() / len(x)
 
     def of_range(self, x_hat: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """What of pictures lies beyond -1..1, where nothing is seen any more and no other term would hold it back."""
+        """How far pictures go beyond -1..1: they are clamped when shown, so no other term holds such values back."""
         part = F.relu(x_hat.abs() - 1).mean()
         return self.RANGE * part, {"range": part}
 
@@ -124,7 +123,7 @@ class PerceptualLoss(nn.Module):
 def patches(x: Tensor, size: int, generator: torch.Generator, same: int = 1) -> Tensor:
     """A patch [N, 3, size, size] of each picture, at a place of its own.
 
-    same: into so many equal parts x falls, whose i-th pictures share a place.
+    same: x consists of this many equal parts; the i-th pictures of all parts share a place.
     """
     room = x.shape[-1] - size + 1
     places = torch.randint(room, (len(x) // same, 2), generator=generator).repeat(same, 1).tolist()

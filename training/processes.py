@@ -1,6 +1,9 @@
 """Several processes that train one model: on several GPUs, or on a CPU as the tests do."""
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 
 import torch
 from accelerate import Accelerator
@@ -17,6 +20,20 @@ class TrainingError(PlainError):
 def is_main() -> bool:
     """Of several processes, the one that writes and speaks. (Known before there is an Accelerator.)"""
     return os.environ.get("RANK", "0") == "0"
+
+
+@contextlib.contextmanager
+def one_of_several() -> Iterator[None]:
+    """Round the work of a process: where another one is gone, this one says so and ends."""
+    try:
+        yield
+    except RuntimeError as error:
+        if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+            raise
+        first = str(error).splitlines()[0]
+        sentence = f"A process of this run is gone ({first}); --resume goes on from the last checkpoint."
+        print(sentence, file=sys.stderr, flush=True)
+        os._exit(1)  # an orderly end would wait for the one that is gone
 
 
 @torch.no_grad()

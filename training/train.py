@@ -10,7 +10,6 @@ Several GPUs: `accelerate launch -m training.train ...`. Several processes on a 
 """
 
 import argparse
-import os
 import sys
 
 from model import PRESETS
@@ -18,8 +17,8 @@ from model.crop import FRAMES
 
 from .command import one_sentence
 from .config import PRECISIONS, TrainConfig
-from .processes import is_main
-from .trainer import Stopped, Trainer
+from .processes import is_main, one_of_several
+from .trainer import Trainer
 
 
 def parse(argv: list[str] | None = None) -> TrainConfig:
@@ -57,32 +56,22 @@ def parse(argv: list[str] | None = None) -> TrainConfig:
 
 
 def main(argv: list[str] | None = None) -> None:
-    config, trainer = parse(argv), None
+    config = parse(argv)
 
     def explain(error: Exception) -> str | None:
         if isinstance(error, OSError):  # a full disk, a folder that is not ours
             return f"The run can't go on: {error.filename or config.out}: {error.strerror or error}."
         return None
 
-    try:
-        with one_sentence(explain, stopped="Stopped before training began."):
-            trainer = Trainer(config)
-            trainer.train()
-    except Stopped as stopped:
-        if is_main():
-            print(stopped, file=sys.stderr)
-        sys.exit(130)
-    except RuntimeError as error:
-        if not trainer or trainer.accelerator.num_processes == 1:
-            raise
-        first = str(error).splitlines()[0]
-        sentence = f"A process of this run is gone ({first}); --resume goes on from the last checkpoint."
-        print(sentence, file=sys.stderr, flush=True)
-        os._exit(1)  # an orderly end would wait for the one that is gone
-    finally:
-        skipped = trainer.skipped if trainer and is_main() else []
-        if skipped:
-            print(f"{len(skipped)} pictures could not be read:", *skipped, sep="\n  ", file=sys.stderr)
+    with one_sentence(explain, stopped="Stopped before training began."):
+        trainer = Trainer(config)
+        try:
+            with one_of_several():
+                trainer.train()
+        finally:
+            if is_main() and trainer.skipped:
+                count = f"{len(trainer.skipped)} pictures could not be read:"
+                print(count, *trainer.skipped, sep="\n  ", file=sys.stderr)
 
 
 if __name__ == "__main__":

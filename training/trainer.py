@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model import Config, DogVAE, load
+from model.errors import PlainError
 from model.files import write_whole
 from model.pretrained import read, save
 from model.residual import TrunkEncoder
@@ -36,7 +37,7 @@ from .schedule import update_ema
 MAX_BAD_STEPS = 20  # in a row with a loss or gradient that is not finite
 
 
-class Stopped(Exception):
+class Stopped(PlainError):
     """Somebody asked the run to stop; its checkpoint is written. The text says so."""
 
 
@@ -126,8 +127,7 @@ class Trainer:
         self.samples = Samples(self.train_pictures, dim, config.seed)
 
     def _looks_twice(self) -> bool:
-        config = self.model_config
-        return config.network == "residual" and config.image_size > config.encoder_size
+        return self.model_config.network == "residual" and self.model_config.image_size > self.model_config.encoder_size
 
     def _start(self) -> DogVAE:
         init_from = self.config.init_from

@@ -13,7 +13,7 @@ from .studio import Studio
 from .worker import Worker
 
 PIECE = 8  # pictures that are drawn in one turn of the inference thread
-WORTH_A_LOAN = 16  # pictures from which on a GPU is asked for where one is lent
+WORTH_A_LOAN = 16  # pictures: for fewer no GPU is asked for on a ZeroGPU Space
 
 log = logging.getLogger("dogvae")
 
@@ -32,7 +32,7 @@ async def draw_many(
     """
     if studio.lent and len(z) >= WORTH_A_LOAN:
         if request is not None:
-            LocalContext.request.set(request)  # where `spaces` looks whose quota it is; of API calls Gradio has set it
+            LocalContext.request.set(request)  # `spaces` reads from it whose quota it is; for API calls Gradio sets it
         try:
             # In a thread of its own, for it may wait. It gets this context.
             return await asyncio.to_thread(studio.draw, z, studio.lent)

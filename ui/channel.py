@@ -18,8 +18,8 @@ from .pad import Pad
 from .protocol import RequestError
 from .worker import sentence
 
-MAX_OPEN = 256  # sockets; who comes later posts
-SEND_S = 20  # for which an answer waits for a page that does not read
+MAX_OPEN = 256  # sockets; further pages post their moves
+SEND_S = 20  # an answer that a page does not take in so many seconds ends its socket
 NO_SUCH_DATA = 1003  # RFC 6455, section 7.4.1
 
 
@@ -48,11 +48,11 @@ class Line:
 
     def __init__(self, socket: WebSocket, pad: Pad):
         self.socket, self.pad = socket, pad
-        self.page = uuid.uuid4().hex  # to the queue of moves
+        self.page = uuid.uuid4().hex  # its name in the queue of moves
         self.newest: asyncio.Queue[tuple[int, dict]] = asyncio.Queue(1)
 
     async def serve(self) -> None:
-        """Until the page is gone, or sends what is no move, or reads no more. Then its move is not drawn."""
+        """Until the page is gone, sends no move, or stops reading. A move that still waits is dropped."""
         both = [asyncio.ensure_future(self.listen()), asyncio.ensure_future(self.answer())]
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -71,7 +71,7 @@ class Line:
             except RequestError as error:
                 return await self.socket.close(NO_SUCH_DATA, str(error))
             with contextlib.suppress(asyncio.QueueEmpty):
-                self.newest.get_nowait()  # is overtaken
+                self.newest.get_nowait()  # the new move replaces it
             self.newest.put_nowait(move)
 
     async def answer(self) -> None:
@@ -85,10 +85,10 @@ class Line:
 
 
 def of_this_site(headers: Headers) -> bool:
-    """Whether the page that asks is one of this server; programs say nothing of where they come from.
+    """Whether the page that asks was served by this server. Programs send no Origin, and are let in.
 
-    A page elsewhere would otherwise draw at our cost in its visitors' browsers. Proxies name the server that the page
-    was loaded from as Host or, where they put another in its place, as X-Forwarded-Host.
+    Another site's page could otherwise use this server's CPU from its visitors' browsers. Behind a proxy the address
+    that the page was loaded from is in Host or, where the proxy replaces that, in X-Forwarded-Host.
     """
     origin = headers.get("origin")
     names = [headers.get("host", ""), *headers.get("x-forwarded-host", "").split(",")]

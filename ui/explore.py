@@ -34,7 +34,7 @@ from .worker import Worker, data_url, thumbnail_url
 CELL = 56  # pixels a dog on the map
 THUMBNAIL, LARGE = 96, 192  # pixels
 SLICE = 2  # dogs of the map that are drawn in one turn: nobody waits for it, and other visitors move their dogs
-DRAWING = 0.8  # of the work on a film; the rest is its encoding
+DRAWING = 0.8  # share of the work on a film that is drawing; the rest is encoding
 
 
 class Explorer:
@@ -126,7 +126,9 @@ class Explorer:
         async with self.making:
             if self.map is not None:
                 return
-            zs, cells, seen = [], [], []
+            zs: list[Tensor] = []
+            cells: list[Image.Image] = []
+            seen: list[Tensor] = []
             for first in range(0, SIDE * SIDE, SLICE):
                 z, drawn, small = await self.worker.turn(self.map_dogs, range(first, first + SLICE))
                 zs, cells, seen = [*zs, z], [*cells, *drawn], [*seen, small]

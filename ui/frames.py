@@ -21,7 +21,7 @@ MAX_VALUES = 1024  # as many as the largest model takes
 
 
 def read_frame(frame: bytes | None) -> tuple[int, dict]:
-    """The number of a move, and the move as `protocol.read` takes it. Raises RequestError for what is no such frame."""
+    """The number of a move, and the move as `protocol.read` takes it. Raises RequestError for anything else."""
     size = len(frame or b"") - HEAD.size
     if frame is None or size % 4 or not 0 <= size <= 4 * MAX_VALUES:
         raise RequestError(NO_MOVE)

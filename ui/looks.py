@@ -7,6 +7,7 @@ Weights without looks.safetensors and breeds.safetensors (training.looks writes 
 import gradio as gr
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -18,7 +19,8 @@ from model.latents import Moves
 from model.pixels import to_file
 
 from .explore import THUMBNAIL
-from .protocol import Answer, LookFacts, PageQuestion, Q, RequestError, read
+from .facts import LookFacts
+from .protocol import Answer, PageQuestion, Q, RequestError, read
 from .studio import MAX_COORDINATE, MAX_LATENT, Studio
 from .worker import Busy, Worker
 
@@ -84,14 +86,15 @@ class Named:
     def __init__(self, studio: Studio, worker: Worker):
         self.studio, self.worker, self.looks, self.breeds = studio, worker, studio.vae.looks, studio.vae.breeds
         self.sight = Sight(studio) if self.breeds else None
+        self.look_ways = [self.way(self.looks, k) for k in range(len(self.looks.names))] if self.looks else []
         self.thumbnails: dict[int, bytes] = {}
         self.route = Route("/breeds/{weights}/{breed}.webp", self.thumbnail)
 
     def look_facts(self) -> list[LookFacts]:
         if self.looks is None:
             return []
-        facts = zip(self.looks.names, self.looks.ends, self.looks.background)
-        return [LookFacts(name=name, low=low, high=high, background=flag) for name, (low, high), flag in facts]
+        words = zip(self.looks.names, self.looks.ends)
+        return [LookFacts(name=name, low=low, high=high) for name, (low, high) in words]
 
     def breed_names(self) -> list[str]:
         return self.breeds.names if self.breeds else []
@@ -101,13 +104,12 @@ class Named:
     async def ways(self, data: object, request: gr.Request | None = None) -> dict:
         """Of all Looks."""
         self.read(PageQuestion, data)
-        looks = self.looks
-        count = range(len(looks.names)) if looks else ()
-        return Ways(ways=[self.way(looks, k) for k in count]).to_json()
+        return Ways(ways=self.look_ways).to_json()
 
     async def toward(self, data: object, request: gr.Request | None = None) -> dict:
         """Of one breed."""
-        return self.way(self.breeds, self.index(self.read(Toward, data).breed)).to_json()
+        breed = self.read(Toward, data).breed
+        return (await self.worker.run(self.way_to, breed, request=request)).to_json()
 
     async def see_breeds(self, data: object, request: gr.Request | None = None) -> dict:
         """What breeds are seen in a dog that rests, the likeliest first."""
@@ -127,21 +129,20 @@ class Named:
         forever = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(file, media_type="image/webp", headers=forever)
 
-    # ---- How it is answered
+    # ---- How it is answered, in the worker's thread but for `read`
 
     def read(self, question: type[Q], data: object) -> Q:
         return read(question, data, self.studio.vae.weights_id, self.studio.dim)
 
-    def index(self, breed: str) -> int:
+    def way_to(self, breed: str) -> Way:
         """Raises RequestError for a breed that is not there."""
         if self.breeds is None:
             raise RequestError(NO_BREEDS)
         if breed not in self.breeds.names:
             raise RequestError(f"This model knows no breed {breed}; it knows {len(self.breeds.names)} others.")
-        return self.breeds.names.index(breed)
+        return self.way(self.breeds, self.breeds.names.index(breed))
 
-    def way(self, moves: Moves | None, k: int) -> Way:
-        assert moves is not None
+    def way(self, moves: Moves, k: int) -> Way:
         basis = self.studio.latents
         reading = basis.directions @ moves.readings[k] * basis.sd
         kept, free = (one[k] @ basis.directions.T / basis.sd for one in (moves.kept, moves.free))
@@ -180,7 +181,7 @@ class Named:
         if breed not in self.thumbnails:
             assert self.breeds is not None
             picture = self.studio.draw(self.breeds.examples[breed : breed + 1])[0]
-            small = picture.resize((THUMBNAIL, THUMBNAIL))
+            small = picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
             self.thumbnails[breed] = to_file(small, "WEBP", quality=82)
         return self.thumbnails[breed]
 

@@ -20,8 +20,8 @@ from .protocol import Approach, RequestError
 from .studio import Studio, open_data_url
 from .worker import Busy, Gone, Worker
 
-SLICE_S = 0.12  # of steps that one answer stands for
-IDLE_S = 15  # after which a descent that nobody asks for is forgotten
+SLICE_S = 0.12  # seconds of descent between two answers to the page
+IDLE_S = 15  # seconds: a descent that nobody asks for is forgotten after them
 MOST = 32  # descents at once, each of some megabytes
 NOT_CUT = "This is not the square that was cut out of a photo; please choose the photo again."
 LOST = "The server no longer has this photo in hand; please begin again."
@@ -47,7 +47,7 @@ class Descents:
     def __init__(self, studio: Studio, worker: Worker):
         self.studio, self.worker = studio, worker
         self.begun: dict[str, Descent] = {}  # by page
-        self.seconds: float | None = None  # that a step takes
+        self.seconds: float | None = None  # that one step takes; None before it was measured
 
     async def advance(self, question: Approach, request: gr.Request | None = None) -> Descent:
         """A page's descent, some steps on. A question with a crop begins it.
@@ -116,7 +116,7 @@ class Descents:
             descent.over = True
             return
         descent.z, descent.over = z[0].cpu(), descent.done == descent.most
-        if descent.done > 1:  # the first looks twice
+        if descent.done > 1:  # the first computes the loss twice
             took = time.perf_counter() - began
             self.seconds = took if self.seconds is None else 0.8 * self.seconds + 0.2 * took
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from model.latents import Chosen
 
 from .explore import Explorer
+from .facts import Facts, First
 from .looks import Named
 from .nearer import Descent, Descents
 from .photo import see_photo
@@ -29,8 +30,6 @@ from .protocol import (
     Approach,
     Dog,
     Draw,
-    Facts,
-    First,
     Latent,
     Move,
     Moved,
@@ -44,10 +43,10 @@ from .protocol import (
 )
 from .scripts import WEB, on_load
 from .studio import MAX_COORDINATE, LatentError, Studio, jpeg, png
-from .worker import Moves, Worker, data_url, milliseconds_since, sentence
+from .worker import Moves, Worker, data_url, milliseconds_since, sentence, thumbnail_url
 
 STYLES = ("pad", "photo", "explore", "sliders")
-# Looked at: what every visitor sees first should be one of the good ones, and so should the first dog to mix it with.
+# Chosen by eye: every visitor sees the first dog, and may mix it with the second.
 FIRST_SEED, PARTNER_SEED = 113, 106
 
 
@@ -75,7 +74,7 @@ class Pad:
             await self.explorer.make_map()
         try:
             turn = read(Turn, data)
-        except RequestError:  # a page of its own: no newer move of it will come
+        except RequestError:  # a caller that does not say which page it is: each of its moves is drawn
             turn = Turn(page=uuid.uuid4().hex, number=1)
         return await self.moves.answer(turn.page, turn.number, move, request)
 
@@ -156,9 +155,9 @@ class Pad:
     def shown(self, descent: Descent) -> dict:
         picture, psnr = self.studio.redraw(descent.x, descent.z)
         share = 1.0 if descent.over else descent.done / descent.most
-        url, psnr = data_url(picture, still=descent.over), round(psnr, 1)
-        done, numbers = descent.done, dict(self.numbers(descent.z))
-        return Nearer(picture=url, steps=done, share=share, psnr=psnr, **numbers).to_json()
+        url, steps = data_url(picture, still=descent.over), descent.done
+        numbers = dict(self.numbers(descent.z))
+        return Nearer(share=share, picture=url, steps=steps, psnr=round(psnr, 1), **numbers).to_json()
 
     def facts(self, examples: list[Path]) -> Facts:
         """examples: pictures by the model, within the paths that Gradio may show."""
@@ -184,7 +183,7 @@ class Pad:
 
     def first_picture(self) -> str:
         """Small, for the HTML; the page asks for the lossless one once it is there."""
-        return data_url(self.studio.draw(self.studio.sample(1, 1.0, FIRST_SEED))[0], still=False)
+        return thumbnail_url(self.studio.draw(self.studio.sample(1, 1.0, FIRST_SEED))[0], self.studio.size)
 
 
 def build_pad(pad: Pad, examples: list[Path]) -> gr.HTML:

@@ -23,8 +23,8 @@ ASIDE = (
     "I can't see both eyes and the nose: set them under Photo, Change the crop, or take a photo that looks into the "
     "camera."
 )
-# Of the photos without a dog in which a head is found, 26 in 36 are below this score, their eyes unsure; of those with
-# a dog 12 in 249 (training/RESULTS.md).
+# Of the photos of training/RESULTS.md with no dog in them, in which a head is found, 26 in 36 are below this score and
+# their eyes are unsure; of those with a dog 12 in 249.
 DOUBTFUL = 0.45
 DOUBT = "I'm not sure that this is a dog's head; if it is, set its eyes and nose under Photo, Change the crop."
 

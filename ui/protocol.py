@@ -29,11 +29,11 @@ _BOX = "The box does not lie in the photo; please draw it again."
 
 
 class RequestError(PlainError):
-    """A request can't be answered as it is; its text is one plain sentence for who asked."""
+    """A request can't be answered as it is; its text is one plain sentence for the person who asked."""
 
 
 def _whole(value: object) -> object:
-    """JSON knows one kind of number: 7.0 is whole."""
+    """JSON has one kind of number, so 7.0 counts as whole."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -54,7 +54,7 @@ Side = Annotated[Whole, Field(ge=0, le=MAX_SIDE)]  # pixels; 0: as large as the 
 
 
 class Question(BaseModel):
-    """Strict: true is no number, "7" neither. Fields that are not known are left out."""
+    """Strict: neither true nor "7" is taken for a number. Unknown fields are dropped."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -117,7 +117,7 @@ class Draw(Random):
 
 
 class Turn(Question):
-    """Whose move, and which of its moves. The page counts them."""
+    """Which page's move, and its number: each page counts its moves."""
 
     page: str = Field(max_length=64, description="A page has a name of at most 64 characters.")
     number: int = Field(description="A page numbers its moves.")
@@ -210,14 +210,14 @@ class Answer(BaseModel):
 
 
 class Problem(Answer):
-    """error: one sentence for the visitor. busy: the page does well to ask again."""
+    """error: one sentence for the visitor. busy: the page should ask again in a moment."""
 
     error: str
     busy: Literal[True] | None = None
 
 
 class Dropped(Answer):
-    """Nobody waits for this answer any more."""
+    """A newer move has replaced this one, or its page is gone."""
 
     dropped: Literal[True] = True
 
@@ -323,41 +323,3 @@ class Progress(Answer):
     """share: 0 to 1, of a film that is being made."""
 
     share: float
-
-
-class First(Numbers):
-    """The dog that the page opens with; its picture is in the HTML."""
-
-    seed: int
-
-
-class LookFacts(BaseModel):
-    """A slider by name (ui/looks.py): the words at both ends, and whether it moves the background."""
-
-    name: str
-    low: str
-    high: str
-    background: bool
-
-
-class Facts(Answer):
-    """What the page knows from the start.
-
-    swapped: the sentence to show where an answer is of other weights. names: of directions. share: percent of the whole
-    effect, of each direction. raw_order: the raw numbers by falling use. examples: addresses of pictures. partner: seed.
-    looks, breeds: what there are sliders of by name; may be empty.
-    slopes, bends: what foretells of coordinates how well their dog comes out (model/latents/chosen.py); may be empty.
-    """
-
-    first: First
-    weights: str
-    swapped: str = SWAPPED
-    names: list[str]
-    share: list[float]
-    raw_order: list[int]
-    examples: list[str]
-    partner: int
-    looks: list[LookFacts]
-    breeds: list[str]
-    slopes: list[float]
-    bends: list[float]

@@ -19,9 +19,12 @@ WEB = Path(__file__).parent / "web"
 COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)$", re.MULTILINE | re.DOTALL)  # that fills whole lines
 
 
+INDENT = re.compile(r"^ +", re.MULTILINE)
+
+
 def without_comments(script: str) -> str:
     """The same script at half the size. Line numbers stay, so that an error names the line of the file."""
-    return COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), script)
+    return INDENT.sub("", COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), script))
 
 
 MODULES = {path.name: without_comments(path.read_text(encoding="utf-8")) for path in sorted(WEB.glob("*.js"))}

@@ -21,8 +21,8 @@ from model.vae import DogVAE
 from .zerogpu import lent_decoder
 
 MAX_LATENT = 100.0  # no dog has a number nearly as large
-MAX_COORDINATE = 1e5  # standard deviations: what a latent that may be loaded is at most away, along a narrow direction
-GUESS = 0.05  # of a score, for a place that is shown as the likeliest where no head was found
+MAX_COORDINATE = 1e5  # standard deviations: how far a latent from -100 to 100 can lie along the narrowest direction
+GUESS = 0.05  # the least score of a place that is offered as a guess where no head was found
 TURNS = (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)  # Pillow turns to the left
 
 

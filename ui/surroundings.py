@@ -1,6 +1,6 @@
 """What the app finds where it is started: proxies, folders for temporary files, ports, an output that is not UTF-8.
 
-Looked at before torch and Gradio are imported: both take seconds, and Gradio heeds all of these on the way.
+Looked at before torch and Gradio are imported: both take seconds, and Gradio reads all of these while it starts.
 """
 
 import atexit
@@ -10,6 +10,7 @@ import io
 import os
 import shutil
 import socket
+import ssl
 import sys
 import tempfile
 import urllib.request
@@ -32,12 +33,24 @@ def prepare() -> tuple[str, int]:
     host, port = address()
     for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):  # Gradio reads them once more, and not all that they say
         os.environ.pop(name, None)
+    leave_out_lost_certificates()
     tame_proxies(host)
     own_temporary_folder()
     return host, port
 
 
-# ---- Proxies
+# ---- Certificates and proxies
+
+
+def leave_out_lost_certificates() -> None:
+    """SSL_CERT_FILE of an environment that is gone, as conda leaves it behind: httpx would not start."""
+    given = os.environ.get("SSL_CERT_FILE")
+    try:
+        if given:
+            ssl.create_default_context(cafile=given)
+    except (OSError, ValueError):
+        del os.environ["SSL_CERT_FILE"]
+        print(f"SSL_CERT_FILE is left out: {given} holds no certificates that can be read.", file=sys.stderr)
 
 
 def tame_proxies(host: str) -> None:
@@ -99,7 +112,7 @@ def _only(name: str, value: str) -> Iterator[None]:
 
 def own_temporary_folder() -> None:
     """Gradio's own, /tmp/gradio, is shared by all users of a machine, and may belong to another one."""
-    given = os.environ.get("GRADIO_TEMP_DIR")
+    given = os.environ.get("GRADIO_TEMP_DIR", "").strip()
     if given and writable(Path(given)):
         return
     if given:

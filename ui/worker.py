@@ -18,8 +18,8 @@ from .protocol import Dropped, Problem, RequestError
 from .studio import LatentError, jpeg, png
 
 MAX_WAITING = 32  # requests, each with a photo at worst
-MAX_PAGES = 512  # with a move that waits: one for each page
-LOOK_S = 0.5  # how often a request that waits looks whether its page is still open
+MAX_PAGES = 512  # pages whose newest move waits
+LOOK_S = 0.5  # so often it is checked whether the page of a waiting request is still open
 
 log = logging.getLogger("dogvae")
 
@@ -94,7 +94,7 @@ class Moves:
             self.waiting[page] = (number, move, future, time.perf_counter())
             queues, self.has_turn = not (self.polite and self.has_turn), True
         if known:  # its turn in the pool now serves this one
-            if known[2].set_running_or_notify_cancel():  # its page may be gone
+            if known[2].set_running_or_notify_cancel():  # False if its page is gone
                 known[2].set_result({"dropped": True})
         elif queues:
             self.worker.pool.submit(self._serve)
@@ -154,7 +154,7 @@ async def sentence(work) -> dict:
 
 
 def in_words(error: Exception) -> str:
-    """The sentence for who asked. What nobody has foreseen is logged, and is not theirs to read."""
+    """The sentence for the person who asked. An error that nobody foresaw is logged, and not shown."""
     if isinstance(error, PLAIN):
         return str(error)
     if isinstance(error, Gone):

@@ -88,13 +88,11 @@ class Moves:
 
 @dataclass(frozen=True)
 class Looks(Moves):
-    """What can be seen of any dog. ends: the words at both ends of each slider; background: those of the background,
-    which "keep the background" does not keep."""
+    """What can be seen of any dog. ends: the words at both ends of each slider."""
 
     ends: list[list[str]]
-    background: list[bool]
 
-    FACTS = ("names", "ends", "background")
+    FACTS = ("names", "ends")
 
     def check(self, dim: int) -> None:
         super().check(dim)
@@ -102,8 +100,7 @@ class Looks(Moves):
             isinstance(pair, list) and len(pair) == 2 and all(isinstance(word, str) for word in pair)
             for pair in self.ends
         )
-        flags = isinstance(self.background, list) and all(type(flag) is bool for flag in self.background)
-        if not pairs or not flags or not len(self.ends) == len(self.background) == len(self.names):
+        if not pairs or len(self.ends) != len(self.names):
             raise ValueError("has parts that do not fit each other")
 
 

@@ -36,7 +36,7 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
     log = open(folder / "server.log", "w", encoding="utf-8")
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
+    for _ in range(1500):
         if process.poll() is not None:
             raise RuntimeError("The app stopped:\n" + (folder / "server.log").read_text())
         try:
@@ -45,7 +45,7 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
         except OSError:
             time.sleep(0.2)
     process.kill()
-    raise RuntimeError("The app did not answer within two minutes.")
+    raise RuntimeError("The app did not answer within five minutes.")
 
 
 @contextlib.contextmanager
@@ -88,8 +88,13 @@ Response.prototype.json = async function () {
 """
 
 
-def visit(browser, url: str, size: tuple[int, int], own: str | None = None, touch: bool = False) -> Page:
-    """The page, its sliders there. page.trouble lists console errors and requests to hosts that are not our own."""
+def visit(
+    browser, url: str, size: tuple[int, int], own: str | None = None, touch: bool = False, kind: str = "all"
+) -> Page:
+    """The page, its sliders there: those of a kind, or where that is "", those that a visitor finds first.
+
+    page.trouble lists console errors and requests to hosts that are not our own.
+    """
     page = browser.new_page(viewport={"width": size[0], "height": size[1]}, has_touch=touch, is_mobile=touch)
     page.add_init_script(TAKES)
     page.trouble = []
@@ -99,7 +104,14 @@ def visit(browser, url: str, size: tuple[int, int], own: str | None = None, touc
     page.on("request", lambda r: None if r.url.startswith(known) else page.trouble.append(r.url))
     page.goto(url)
     page.wait_for_selector("#latents input[type=range]", timeout=60_000)
+    if kind:
+        show(page, kind)
     return page
+
+
+def show(page, kind: str) -> None:
+    """Chooses which sliders are shown: "looks", "breeds" or "all"."""
+    page.evaluate(f"document.querySelector('[data-kind={kind}]').click()")
 
 
 def tab(page, name: str) -> None:

@@ -19,7 +19,7 @@ from .names import BREEDS
 
 RIDGE = 0.03  # of the number of draws
 SLACK = 0.03  # how softly the others are held: without it, measures that go together would need long ways
-SEED = 2_000_000  # of the first draw; no other part of the project draws from there on
+SEED = 2_000_000  # of the draws that are fitted to; those before it are for trying what was fitted
 REACH = 2.0  # standard deviations to either side, between which a Look's change is measured
 TRIED = 24  # random dogs on which it is
 HELD = ("head", "mouth", "light", "picture")  # what a dog's breed does not say
@@ -75,9 +75,8 @@ def fit_looks(latents: Latents, draws: Draws) -> Looks:
         else:
             kept.append(way(readings[k], torch.cat([readings[other], behind])))
             free.append(way(readings[k], readings[other & of_dog]))
-    ends, flags = [list(measure.ends) for measure in MEASURES], [measure.background for measure in MEASURES]
-    fitted = in_latents(latents, readings, levels, torch.stack(kept), torch.stack(free))
-    return Looks(list(NAMES), *fitted, ends, flags)
+    reading, level, keep, go = in_latents(latents, readings, levels, torch.stack(kept), torch.stack(free))
+    return Looks(list(NAMES), reading, level, keep, go, [list(measure.ends) for measure in MEASURES])
 
 
 def fit_breeds(latents: Latents, eye: Eye, draws: Draws) -> Breeds:
@@ -110,18 +109,20 @@ def standardised(values: Tensor) -> Tensor:
     return (values - values.mean(0)) / values.std(0).clamp_min(1e-6)
 
 
-def in_latents(latents: Latents, readings: Tensor, levels: Tensor, *ways: Tensor) -> tuple[Tensor, ...]:
-    """Readings, levels and ways in coordinates -> the same in raw latents, as `Moves` has them."""
+def in_latents(
+    latents: Latents, readings: Tensor, levels: Tensor, kept: Tensor, free: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What is fitted in coordinates -> the same in raw latents, as `Moves` has it."""
     raw = readings / latents.sd @ latents.directions
-    return raw, levels - raw @ latents.mean, *(one * latents.sd @ latents.directions for one in ways)
+    kept, free = (one * latents.sd @ latents.directions for one in (kept, free))
+    return raw, levels - raw @ latents.mean, kept, free
 
 
-def changes(latents: Latents, eye: Eye, draws: Draws, looks: Looks, keep: bool = True) -> Tensor:
+def changes(latents: Latents, eye: Eye, draws: Draws, looks: Looks) -> Tensor:
     """How far each Look, moved from -REACH to REACH, changes each measure [K, K], in standard deviations of random
     dogs: the mean over TRIED dogs that it was not fitted to."""
-    dogs = latents.sample(TRIED, seed=SEED - TRIED * 1000)
-    ways = looks.kept if keep else looks.free
-    ends = torch.stack([-REACH * ways, REACH * ways])  # [2, K, D]
+    dogs = latents.sample(TRIED, seed=SEED - 1)
+    ends = torch.stack([-REACH * looks.kept, REACH * looks.kept])  # [2, K, D]
     z = dogs[:, None, None] + ends  # [N, 2, K, D]
     seen = draws.scale(eye.draw(z.flatten(0, 2), "trying").measures).view(*z.shape[:3], -1)
     return (seen[:, 1] - seen[:, 0]).mean(0)
@@ -142,9 +143,8 @@ def own_and_most(change: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def only(looks: Looks, shown: list[int]) -> Looks:
-    tensors = (getattr(looks, name)[shown] for name in looks.TENSORS)
-    names, ends, flags = ([every[k] for k in shown] for every in (looks.names, looks.ends, looks.background))
-    return Looks(names, *tensors, ends, flags)
+    readings, levels, kept, free = (t[shown] for t in (looks.readings, looks.levels, looks.kept, looks.free))
+    return Looks([looks.names[k] for k in shown], readings, levels, kept, free, [looks.ends[k] for k in shown])
 
 
 def name_directions(draws: Draws) -> list[str]:

@@ -20,7 +20,7 @@ from model.pixels import from_pixels, to_pixels, to_tensor
 
 from .walk import DataError, as_folder, pictures_under, splits
 
-SHARP = 0.74  # pixels that a picture had in its photo / its pixels a side; with fewer it has no hair of its own
+SHARP = 0.74  # pixels a side in the photo / pixels a side; below it a picture is an enlargement, without fine detail
 HELD_OUT = 20  # one picture in so many is for validation
 Folder = str | Path
 
@@ -31,7 +31,7 @@ class Batch:
 
     x: Tensor  # [B, 3, S, S] in [-1, 1]
     eps: Tensor  # [B, latent_dim] ~ N(0, 1)
-    sharp: Tensor  # bool [B]: the photo had nearly as many pixels; the others are enlargements without hair
+    sharp: Tensor  # bool [B]: False for enlargements of heads that were small in their photo (`Pictures.sharp`)
     start: int
     seed: int
 
@@ -48,7 +48,7 @@ class Pictures:
 
     @property
     def sharp(self) -> Tensor:
-        """bool [N]: those that have hair of their own."""
+        """bool [N]: those that are no enlargements, and so have fine detail."""
         if self.side is None:
             return torch.ones(len(self), dtype=torch.bool)
         return self.side >= SHARP * self.pixels.shape[-1]

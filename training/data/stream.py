@@ -25,7 +25,7 @@ from .walk import DataError, as_folder, is_hidden, named_like_picture, pictures_
 FIRST = 5_000  # pictures kept in memory: for validation those that are held out, for fitting the latents the others
 BUFFER = 2_000  # encoded pictures among which the next one is drawn; at 50 KB each, 0.1 GB
 SHARDS = 1024  # parts of a folder: what a process may have of it, and what a shuffle puts in another order
-MAX_UNREADABLE = 10_000  # in a row: then nothing more is hoped for
+MAX_UNREADABLE = 10_000  # so many unreadable pictures in a row end the run
 
 
 def open_stream(source: str, exclude: Folder | None = None):

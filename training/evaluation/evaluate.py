@@ -29,7 +29,7 @@ from ..command import one_sentence, unwritten
 from ..data.folder import Pictures, load_splits
 from ..finder.views import read_labels
 from ..pictures import save_grid
-from ..tables import table
+from ..tables import table, write_json
 from .measures import BATCH, KID_SUBSETS, Reference, laplacian_variance, subset_size
 from .uncropped import of_photos
 
@@ -94,8 +94,8 @@ def evaluate(
 
     nearer: reconstructions are measured after so many steps of descent, too.
 
-    Sharpness is measured at that size, against the photos that have hair of their own there (`Pictures.sharp`); where
-    there are none, against all.
+    Sharpness is measured at that size, against the photos that are no enlargements (`Pictures.sharp`); where there are
+    none, against all.
     """
     mu, logvar = encode(vae, own)
     rebuilt = draw(vae, mu)
@@ -146,22 +146,6 @@ def save_samples(vae: DogVAE, prior: str, path: Path) -> None:
     z = torch.cat([vae.latents.sample(1, seed=seed, prior=prior) for seed in range(64)])
     grid = make_grid(from_pixels(draw(vae, z)), nrow=8, padding=2, pad_value=1)
     write_whole(path, to_file(to_picture(grid), "WEBP", quality=85))
-
-
-def write_json(values: dict, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(tidy(values), indent=2) + "\n").encode())
-
-
-def tidy(values):
-    """Five significant digits, and null for what JSON can't hold (the PSNR of equal pictures is infinite)."""
-    if isinstance(values, dict):
-        return {k: tidy(v) for k, v in values.items()}
-    if isinstance(values, list):
-        return [tidy(v) for v in values]
-    if isinstance(values, float):
-        return float(f"{values:.5g}") if abs(values) < float("inf") else None
-    return values
 
 
 def tables(result: dict) -> str:
@@ -221,7 +205,7 @@ def edits_table(models: list[dict]) -> list[str]:
 
 
 def uncropped_table(models: list[dict]) -> list[str]:
-    """What the finder is worth, if it was measured."""
+    """How much finding the head helps, if it was measured."""
     measured = [(m["folder"], m["uncropped"]) for m in models if "uncropped" in m]
     if not measured:
         return []

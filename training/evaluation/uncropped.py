@@ -1,4 +1,4 @@
-"""What finding the head is worth: photos of whole dogs through a model, cut by the finder or in the middle."""
+"""How much finding the head helps: photos of whole dogs through a model, cut by the finder or in the middle."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""How near the landmarks come to the teacher's, and what their certainty is worth."""
+"""How near the landmarks come to the teacher's, and whether they are right as often as they say."""
 
 import math
 import random

@@ -28,11 +28,11 @@ from model.trunk import EfficientNetLite
 from ..data.folder import DataError
 from .views import read_labels, relight
 
-TRUSTED, ASIDE = 0.030, 0.090  # the teacher's spread, in sides: it is sure below the one, sees no face above the other
+TRUSTED, ASIDE = 0.030, 0.090  # the teacher's spread, in sides: sure below the first, no face above the second
 SIDE = 256  # pixels, of the pictures in heads/
 VIEWS = {"upright": 1, "photo": 2, "aside": 1, "other": 1}  # of each picture, by its kind
 TURN, MOVE, SCALE = 30, 0.14, 1.4  # the most that a view is turned (degrees), moved (sides) and scaled, either way
-NEARLY_UPRIGHT = 0.4  # share of the views as the second look has them: these limits, a quarter as far
+NEARLY_UPRIGHT = 0.4  # share of the views that are moved a quarter as far, as the second look sees heads
 COARSE = (48, 100)  # pixels a side of a quarter of the views before they are enlarged: heads far away
 CELLS = (SIZE // 8, SIZE // 16, SIZE // 32)
 
@@ -111,7 +111,7 @@ def moved(square: Crop, rng: random.Random) -> Crop:
 
 
 def view_of(pose: Pose, photo: Image.Image, rng: random.Random) -> tuple[Image.Image, Tensor]:
-    """A random look at a head, SIZE pixels a side, and its landmarks [3, 2] as shares of the view, or NaN."""
+    """A random view of a head, SIZE pixels a side, and its landmarks [3, 2] as shares of the view, or NaN."""
     square = moved(pose.square, rng)
     while not square.lies_in(photo.size):
         square = moved(pose.square, rng)

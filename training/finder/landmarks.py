@@ -9,30 +9,26 @@ weights/finder) gets landmarks.json and landmarks.safetensors; its metrics.json 
 
 import argparse
 import json
-import math
-import sys
 import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save as to_bytes
 from torch import Tensor
-from tqdm import tqdm
 
 from model import DogFinder
 from model.files import write_whole
-from model.finder import WEIGHTS, load_trunk
 from model.landmarks import LandmarkMaps, Landmarks
 from model.pretrained import cpu_has_bfloat16, sha256
 
 from ..command import one_sentence, unwritten
-from ..evaluation.evaluate import write_json
+from ..tables import write_json
 from .agreement import Answer, answers_of, measure
 from .card import card, landmarks_table
+from .common import frozen_trunk, optimize, parse, save
 from .faces import VIEWS, FaceViews, Pose, make_views, read_aside, read_photos, read_upright
 
-BATCH, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 64, 2e-3, 0.05, 0.1
+DROPOUT = 0.1
 BELL = 0.04  # of the view: how wide a place is, in the maps that are learned
 
 
@@ -62,31 +58,19 @@ def _bells(places: Tensor, cells: int) -> Tensor:
 
 
 def train_maps(views: FaceViews, epochs: float, width: int, seed: int) -> LandmarkMaps:
-    """The small head, trained on features that were computed before."""
+    """The small network that finds eyes and nose, trained on features that the trunk has computed before."""
     torch.manual_seed(seed)
     maps = LandmarkMaps(width).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(maps.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    steps = max(1, round(epochs * len(views) / BATCH))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps + 1, pct_start=0.1)
-    order = torch.cat([torch.randperm(len(views)) for _ in range(math.ceil(epochs) + 1)])
-    sums: dict[str, float] = {}
-    bar = tqdm(range(steps), "training", unit=" steps", mininterval=5)
-    for step in bar:
-        index = order[step * BATCH : (step + 1) * BATCH]
+
+    def loss(index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         features = [F.dropout2d(f[index].float(), DROPOUT) for f in views.features]
         features = [f.contiguous(memory_format=torch.channels_last) for f in features]
         with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bfloat16()):
             points, where, seen = maps(*features)
-        loss, parts = face_loss(points.float(), where, seen, views.points[index], views.sure[index])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(maps.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        for name, value in parts.items():
-            sums[name] = 0.98 * sums.get(name, value.item()) + 0.02 * value.item()
-        bar.set_postfix({name: f"{value:.4f}" for name, value in sums.items()}, refresh=False)
-    return maps.requires_grad_(False).eval()
+        return face_loss(points.float(), where, seen, views.points[index], views.sure[index])
+
+    optimize(maps, len(views), epochs, loss)
+    return maps
 
 
 def calibrate(answers: list[Answer]) -> list[float]:
@@ -112,28 +96,18 @@ def calibrate(answers: list[Answer]) -> list[float]:
     return [*slopes.tolist(), (weights[-1].detach() - slopes @ mean).item()]
 
 
-def save(maps: LandmarkMaps, folder: Path, width: int, certainty: list[float]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    halves = {name: value.half().contiguous() for name, value in maps.state_dict().items()}
-    write_whole(folder / "landmarks.safetensors", to_bytes(halves))
-    config = {"format": 1, "width": width, "certainty": [round(v, 5) for v in certainty]}
-    write_whole(folder / "landmarks.json", (json.dumps(config, indent=2) + "\n").encode())
+def save_landmarks(maps: LandmarkMaps, folder: Path, width: int, certainty: list[float]) -> None:
+    facts = {"width": width, "certainty": [round(v, 5) for v in certainty]}
+    save(maps, folder / "landmarks.safetensors", folder / "landmarks.json", facts)
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, type=Path, help="the folder of photos.csv, photos/ and heads/")
-    parser.add_argument("--out", type=Path, default=WEIGHTS / "finder", help="default weights/finder")
-    parser.add_argument("--epochs", type=float, default=8, help="passes over the views (default 8)")
-    parser.add_argument("--width", type=int, default=64, help="channels of the head (default 64)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--measure", action="store_true", help="train nothing, measure what --out holds")
-    args = parser.parse_args(argv)
-    command = "python -m training.train_landmarks " + " ".join(sys.argv[1:] if argv is None else argv)
+    about = __doc__.splitlines()[0]
+    args = parse("train_landmarks", about, "photos.csv, photos/ and heads/", 8, argv)
     with one_sentence(unwritten("The landmarks")):
         facts = {}
         if not args.measure:
-            facts = train(args) | {"command": command}
+            facts = train(args) | {"command": args.command}
         weights = sha256(args.out / "landmarks.safetensors")
         metrics = facts | {"sha256": weights} | measure(DogFinder(landmarks=args.out), args.data)
         print(landmarks_table(metrics))
@@ -146,14 +120,13 @@ def train(args: argparse.Namespace) -> dict:
     began = time.monotonic()
     heads = args.data / "heads"
     poses: list[Pose] = read_upright(heads, "train") + read_aside(heads, "train") + read_photos(args.data, "train")
-    trunk = load_trunk(WEIGHTS / "dogvae" / "model.safetensors")
-    trunk = trunk.to(torch.bfloat16 if cpu_has_bfloat16() else torch.float32, memory_format=torch.channels_last)
+    trunk = frozen_trunk()
     views = make_views(poses, VIEWS, trunk, args.seed)
     maps = train_maps(views, args.epochs, args.width, args.seed)
-    save(maps, args.out, args.width, [1.0, 0.0, 0.0, 0.0])
+    save_landmarks(maps, args.out, args.width, [1.0, 0.0, 0.0, 0.0])
     val = read_upright(heads, "val") + read_aside(heads, "val") + read_photos(args.data, "val")
     certainty = calibrate(answers_of(Landmarks(args.out, trunk), val, "calibrating"))
-    save(maps, args.out, args.width, certainty)
+    save_landmarks(maps, args.out, args.width, certainty)
     return {
         "parameters": sum(p.numel() for p in maps.parameters()),
         "pictures": len(poses),

@@ -9,28 +9,27 @@ model.safetensors, metrics.json and its card. --measure only measures what OUT h
 import argparse
 import json
 import math
-import sys
 import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 from torchvision.ops import box_iou
 from tqdm import tqdm
 
 from model.files import write_whole
-from model.finder import WEIGHTS, DogFinder, Head, HeadMaps, load_trunk
+from model.finder import DogFinder, Head, HeadMaps
 from model.photos import open_photo
 from model.pretrained import cpu_has_bfloat16, sha256
 
 from ..command import one_sentence, unwritten
-from ..evaluation.evaluate import write_json
+from ..tables import write_json
 from .card import MOST_REPORTED, NOT_DOGS, card, curve_table
+from .common import frozen_trunk, optimize, parse, save
 from .views import SIZE, VIEWS, Labelled, Views, make_views, read_labels
 
-BATCH, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 64, 2e-3, 0.05, 0.2
+DROPOUT = 0.2
 HELD_OUT = 10  # one photo without dogs in so many is not trained on: the default threshold is chosen on them
 CURVE = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
 
@@ -55,40 +54,25 @@ def finder_loss(maps: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor
     return heat + 4 * place + 2 * size, {"heat": heat, "place": place, "size": size}
 
 
-def train_head(views: Views, epochs: float, width: int, seed: int) -> HeadMaps:
-    """The small head, trained on features that were computed before."""
+def train_maps(views: Views, epochs: float, width: int, seed: int) -> HeadMaps:
+    """The small network that says where heads are, trained on features that the trunk has computed before."""
     torch.manual_seed(seed)
     maps = HeadMaps(width).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(maps.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    steps = max(1, round(epochs * len(views) / BATCH))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps + 1, pct_start=0.1)
-    order = torch.cat([torch.randperm(len(views)) for _ in range(math.ceil(epochs) + 1)])
-    sums: dict[str, float] = {}
-    bar = tqdm(range(steps), "training", unit=" steps", mininterval=1)
-    for step in bar:
-        index = order[step * BATCH : (step + 1) * BATCH]
+
+    def loss(index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         features = [f[index].float() for f in (views.stride8, views.stride16, views.stride32)]
         features = [F.dropout2d(f, DROPOUT).contiguous(memory_format=torch.channels_last) for f in features]
         with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bfloat16()):
             out = maps(*features)
-        loss, parts = finder_loss(out.float(), views.targets[index])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(maps.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        for name, value in parts.items():
-            sums[name] = 0.98 * sums.get(name, value.item()) + 0.02 * value.item()
-        bar.set_postfix({name: f"{value:.3f}" for name, value in sums.items()}, refresh=False)
-    return maps.requires_grad_(False).eval()
+        return finder_loss(out.float(), views.targets[index])
+
+    optimize(maps, len(views), epochs, loss)
+    return maps
 
 
 def save_finder(maps: HeadMaps, folder: Path, width: int, threshold: float) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    halves = {name: value.half().contiguous() for name, value in maps.state_dict().items()}
-    write_whole(folder / "model.safetensors", to_bytes(halves))
-    config = {"format": 1, "width": width, "size": SIZE, "threshold": threshold}
-    write_whole(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+    facts = {"width": width, "size": SIZE, "threshold": threshold}
+    save(maps, folder / "model.safetensors", folder / "config.json", facts)
 
 
 # ---- Measuring
@@ -171,19 +155,12 @@ def measure(finder: DogFinder, data: Path) -> dict:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, type=Path, help="the folder of photos.csv and photos/")
-    parser.add_argument("--out", type=Path, default=WEIGHTS / "finder", help="default weights/finder")
-    parser.add_argument("--epochs", type=float, default=3, help="passes over the views (default 3)")
-    parser.add_argument("--width", type=int, default=64, help="channels of the head (default 64)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--measure", action="store_true", help="train nothing, measure what --out holds")
-    args = parser.parse_args(argv)
-    command = "python -m training.train_finder " + " ".join(sys.argv[1:] if argv is None else argv)
+    about = __doc__.splitlines()[0]
+    args = parse("train_finder", about, "photos.csv and photos/", 3, argv)
     with one_sentence(unwritten("The finder")):
         facts = {}
         if not args.measure:
-            facts = train(args) | {"command": command}
+            facts = train(args) | {"command": args.command}
         finder = DogFinder(args.out)
         metrics = facts | {"sha256": sha256(args.out / "model.safetensors")} | measure(finder, args.data)
         print(curve_table(metrics))
@@ -207,10 +184,8 @@ def train(args: argparse.Namespace) -> dict:
     photos = read_labels(args.data, "train")
     held_out = [p for p in photos if not p.boxes][::HELD_OUT]
     photos = [p for p in photos if p not in held_out]
-    trunk = load_trunk(WEIGHTS / "dogvae" / "model.safetensors")
-    trunk = trunk.to(torch.bfloat16 if cpu_has_bfloat16() else torch.float32, memory_format=torch.channels_last)
-    views = make_views(photos, VIEWS, trunk, args.seed)
-    maps = train_head(views, args.epochs, args.width, args.seed)
+    views = make_views(photos, VIEWS, frozen_trunk(), args.seed)
+    maps = train_maps(views, args.epochs, args.width, args.seed)
     save_finder(maps, args.out, args.width, 0.3)
     seen = look_at_all(DogFinder(args.out), held_out, "held out")
     threshold = choose_threshold(seen)

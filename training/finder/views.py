@@ -1,6 +1,6 @@
 """What the head finder learns from: photos seen nearer and farther, turned, mirrored, in other light.
 
-The trunk is frozen, so its features of every view are computed once; training the small head is then quick.
+The trunk is frozen, so its features of every view are computed once; training the small network is then quick.
 """
 
 import csv
@@ -73,7 +73,7 @@ def _kind(row: dict[str, str], boxes: list[Box]) -> str:
 
 
 def view_of(photo: Image.Image, boxes: list[Box], behind: Image.Image, rng: random.Random) -> tuple[Image.Image, list]:
-    """A random look at a photo, SIZE pixels a side, and (centre x, centre y, side) of each head in it.
+    """A random view of a photo, SIZE pixels a side, and (centre x, centre y, side) of each head in it.
 
     behind: a photo without dogs, seen where a small photo leaves room, half of the time; else grey.
     """

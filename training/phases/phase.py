@@ -39,11 +39,11 @@ class Phase:
         return False
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the VAE makes small, and its parts, unweighted. The total needs no gradient while the VAE rests."""
+        """What the VAE makes small, and its parts, unweighted. While the VAE is not trained, it has no gradient."""
         raise NotImplementedError
 
     def backward(self, total: Tensor, parts: int) -> None:
-        """Gradients of a batch that is one of so many parts."""
+        """Gradients of the loss of one of `parts` parts of a batch."""
         if total.requires_grad:
             self.accelerator.backward(total / parts)
 

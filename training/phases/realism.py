@@ -13,7 +13,7 @@ from model.residual import TrunkEncoder, shrink
 from model.vae import kl_divergence, reparametrize
 
 from ..checkpoint import CheckpointError
-from ..critic import Critic, load_heads, save_heads
+from ..critic import Critic, load_critic, save_critic
 from ..data.folder import Batch
 from ..fit import describe_basis, fit_mixture, with_mirrored
 from ..losses import PerceptualLoss
@@ -45,7 +45,7 @@ class Realism(Phase):
 
     def begin(self) -> None:
         if self.trainer.config.init_from:
-            self.critic_known = load_heads(self.critic, self.trainer.config.init_from)
+            self.critic_known = load_critic(self.critic, self.trainer.config.init_from)
         self.follow()
 
     def go_on(self, facts: dict, tensors: dict[str, Tensor]) -> None:
@@ -66,7 +66,7 @@ class Realism(Phase):
         self.prior = fit_mixture(describe_basis(mu, logvar), mu)
 
     @property
-    def heeded_from(self) -> float:
+    def critic_counts_from(self) -> float:
         """Image count from which the critic's loss trains the decoder; an untrained critic would damage it."""
         if self.critic_known:
             return self.began
@@ -84,8 +84,8 @@ class Realism(Phase):
         trainer, x = self.trainer, batch.x
         rebuilt = (len(x) + 1) // 2
         generator = torch.Generator().manual_seed(batch.seed % 2**53)
-        heeded = trainer.images >= self.heeded_from
-        with torch.set_grad_enabled(heeded), self.accelerator.autocast():
+        critic_counts = trainer.images >= self.critic_counts_from
+        with torch.set_grad_enabled(critic_counts), self.accelerator.autocast():
             mu, logvar = self._encode(x[:rebuilt])
             z = reparametrize(mu, logvar, batch.eps[:rebuilt] * NOISE)
             z = torch.cat([z, self._random(len(x), batch, generator).to(x.device)])
@@ -99,7 +99,7 @@ class Realism(Phase):
         )
         half_loss, half_parts = self.criterion.of_half(half, drawn)
         realism = WHOLE * verdict.whole + FINE * verdict.fine
-        ramp = min(1.0, (trainer.images - self.heeded_from) / self.recipe.realism_warmup)
+        ramp = min(1.0, (trainer.images - self.critic_counts_from) / self.recipe.realism_warmup)
         total = likeness + self.recipe.kl * NOISE**2 * kl + half_loss + range_loss + ramp * realism
         told = {"kl": kl, "realism": realism, "critic": self.critic.loss.detach()}
         return total, parts | half_parts | range_parts | told
@@ -117,8 +117,8 @@ class Realism(Phase):
         vae = self.accelerator.unwrap_model(self.trainer.vae)
         assert isinstance(vae.encoder, TrunkEncoder)
         with torch.no_grad():
-            features = self.criterion.look(shrink(x, self.criterion.size))
-        mu, logvar = vae.split(vae.encoder.from_features(features).float())
+            features = self.criterion.trunk_features(shrink(x, self.criterion.size))
+        mu, logvar = vae.gaussian(vae.encoder.from_features(features).float())
         assert logvar is not None
         return mu, logvar
 
@@ -130,7 +130,7 @@ class Realism(Phase):
         self.critic.step()
 
     def learning_rate(self) -> float:
-        seen, length = self.trainer.images - self.heeded_from, self.trainer.total - self.heeded_from
+        seen, length = self.trainer.images - self.critic_counts_from, self.trainer.total - self.critic_counts_from
         if seen < 0:
             return 0.0
         return learning_rate(self.recipe.realism_lr, self.recipe.realism_warmup, seen, length, HOLD)
@@ -147,4 +147,4 @@ class Realism(Phase):
         return basis | self.prior.tensors()
 
     def save(self) -> None:
-        save_heads(self.critic, self.trainer.out)
+        save_critic(self.critic, self.trainer.out)

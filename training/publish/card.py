@@ -99,7 +99,7 @@ TRUNK = (
 )
 
 
-def head(metrics: dict, ours: bool) -> ModelCardData:
+def front_matter(metrics: dict, ours: bool) -> ModelCardData:
     """What the Hub reads of the card."""
     drawn, rebuilt = metrics["samples"][metrics["headline_prior"]]["1.0"], metrics["reconstructions"]
     task, data = "unconditional-image-generation", f"{metrics['data']['val']} held-out pictures of dogs"
@@ -173,7 +173,7 @@ def _fill_in(folder: Path, name: str | None) -> str:
     counts, train = metrics["data"], f"{metrics['data']['train']:,}"
     ours = OUR_DATA.get((source, counts["train"], counts["val"]))
     return CARD.format(
-        head=head(metrics, bool(ours)).to_yaml(),
+        head=front_matter(metrics, bool(ours)).to_yaml(),
         title=title,
         about=about.format(kl=config.get("kl")),
         name=name or folder,

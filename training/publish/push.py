@@ -73,14 +73,14 @@ def push(files: list[Path], repo: str, private: bool, revision: str | None, tag:
         api.create_repo(repo, private=private, exist_ok=True)
     if revision:
         api.create_branch(repo, branch=revision, exist_ok=True)
-    head = info(api, repo, revision or "main")
-    had = hashes(head) if head else {}
+    latest = info(api, repo, revision or "main")
+    had = hashes(latest) if latest else {}
     same = all(path.name in had and digest(path, had[path.name]) == had[path.name] for path in files)
     tagged = info(api, repo, tag) if tag else None
-    if tagged and not (same and head and tagged.sha == head.sha):
+    if tagged and not (same and latest and tagged.sha == latest.sha):
         raise PushError(f"{repo} has a tag {tag} already, of other weights; choose another --tag.")
-    if same and head:
-        commit, done = str(head.sha), f"{repo} has these weights already, at"
+    if same and latest:
+        commit, done = str(latest.sha), f"{repo} has these weights already, at"
     else:
         folder = files[0].parent
         message = f"DogVAE {sha256(folder / 'model.safetensors')[:12]}"

@@ -2,8 +2,9 @@
 
     python -m training.space --space USER/NAME --weights USER/MODEL@v1
 
-Only what the page needs goes up. With --weights the Space runs those, pinned to their commit and fetched when it
-is built; the embedded ones stay as what it falls back on. Free accounts get ZeroGPU, which is the default.
+Only what the page needs goes up, and what its README links to. With --weights the Space runs those, pinned to their
+commit and fetched when it is built; the embedded ones stay as what it falls back on. Free accounts get ZeroGPU, which
+is the default.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from ..command import one_sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ["app.py", "hub.py", "LICENSE", "NOTICE", "model", "ui", "assets", "weights"]
+READ_ON = ["docs", "training/RESULTS.md"]  # what README.md links to beside them
 ZERO_GPU = {"torch": "torch>=2.8,<2.12", "torchvision": "torchvision>=0.23,<0.27"}  # what it has drivers for
 CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"  # 0.2 GB instead of 3
 
@@ -47,11 +49,12 @@ def readme(weights: str | None, hardware: str, files: list[str]) -> str:
 
 def stage(folder: Path, weights: str | None, hardware: str, files: list[str] | None = None) -> None:
     """Lays out in `folder` just what is uploaded."""
-    for name in NEEDED:
+    for name in NEEDED + READ_ON:
         source, skip = ROOT / name, shutil.ignore_patterns("__pycache__", "*.part", "*.jsonl")
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=skip)
         else:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, folder / name)
     (folder / "requirements.txt").write_text(requirements(hardware), encoding="utf-8")
     (folder / "README.md").write_text(readme(weights, hardware, files or []), encoding="utf-8")

@@ -17,6 +17,7 @@ from .says import Drawn, Draws, Fitted, Gan, Hair, Kept, Mean, Priced, RoomSeen,
 
 KEPT = (2, 8, 32, 128, 256)  # numbers
 DRAWN = 6  # random dogs a row
+AT_A_MOMENT = 4  # draws of the GAN
 MEANS = (1, 2, 4, 8, 16)  # sharp pictures that are averaged
 # How far their latents lie apart, in the standard deviations that the encoder itself gives for a photo. At 1 the hair
 # hardly moves; at 2 it does, and the dog stays the same.
@@ -112,7 +113,7 @@ def averaged(models: Models, photo: bytes, pictures: list[Tensor]) -> Hair:
 def gan(models: Models, seed: int) -> Gan:
     """The same random numbers by the generators of one run, as it went on."""
     run = models.gan
-    drawn = run.draw(DRAWN, seed)
+    drawn = run.draw(AT_A_MOMENT, seed)
     stages = [Stage(images=n, pictures=urls([to_picture(x) for x in row])) for (n, _), row in zip(run.stages, drawn)]
     return Gan(stages=stages, losses=[list(line) for line in run.losses])
 

@@ -63,7 +63,8 @@ class Draws(Answer):
 
 
 class Priced(Answer):
-    """price: of a nat of KL. likeness: dB, of held-out dogs. far: random draws from photos, in what blurred ones are."""
+    """price: of a nat of KL. likeness: dB, of held-out dogs. far: of random draws from photos, in what blurred ones are
+    from them."""
 
     price: float
     likeness: float

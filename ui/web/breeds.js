@@ -7,6 +7,7 @@ import { state, subscribe } from "./store.js";
 
 /** @import { Way } from "./math.js" */
 
+const RETRY_MS = 3000; // after which an example that a busy server did not draw is asked for again
 const CALM_MS = 400; // for which a dog has rested before it is looked at
 
 let chosen = "";
@@ -14,7 +15,7 @@ let chosen = "";
 let way = null;
 
 /** The slider of the breed that is chosen. */
-export const breedRows = () => (chosen ? [wayRow({ name: chosen, low: "less", high: "more", way: () => way })] : []);
+export const breedRows = () => (way ? [wayRow({ name: chosen, low: "less", high: "more", way })] : []);
 
 export const breedHint = () => (chosen ? `Move the slider to make this dog more like a ${chosen}, or less.`
   : "Choose a breed; then a slider leads toward it. The pictures were drawn by the model.");
@@ -35,7 +36,9 @@ async function choose(breed, show) {
 /** @param {string} breed @param {number} k @param {() => void} show */
 function tile(breed, k, show) {
   const made = build(`<button type="button" aria-pressed="false"><img loading="lazy" alt="" width="96" height="96"><span></span></button>`);
-  /** @type {HTMLImageElement} */ (made.querySelector("img")).src = `breeds/${state.facts.weights}/${k}.webp`;
+  const image = /** @type {HTMLImageElement} */ (made.querySelector("img"));
+  image.src = `breeds/${state.facts.weights}/${k}.webp`;
+  image.addEventListener("error", () => setTimeout(() => { image.src = `${image.src}?again`; }, RETRY_MS), { once: true });
   /** @type {HTMLElement} */ (made.querySelector("span")).textContent = breed;
   made.addEventListener("click", () => choose(breed, show));
   return made;

@@ -21,7 +21,8 @@ function showFace() {
   part("#square").hidden = !has;
   part("#photo").classList.toggle("framed", Boolean(has));
   photo = has && sight.landmarks?.length === 3 ? sight : null;
-  for (const dot of parts("#photo .dot")) dot.hidden = !photo;
+  for (const node of parts("#photo .dot, #photo .dots")) node.hidden = !photo;
+  part("#photo .boxed").hidden = Boolean(photo);
   if (has) placeSquare(/** @type {Place} */ (sight.place), /** @type {number[]} */ (sight.size));
   points = photo?.landmarks ?? [];
   points.forEach(placeDot);

@@ -2,14 +2,14 @@
 // camera; or an example in its place.
 
 import { build, isShown, onClick, onFile, part, say } from "./page.js";
-import { seePhoto } from "./photo.js";
 import { OUT_OF_REACH } from "./server.js";
 import { state } from "./store.js";
+import { fetchScripts } from "./tabs.js";
 
 /** @param {File} file @param {string} [caption] as of seePhoto */
-function take(file, caption) {
+async function take(file, caption) {
   closeCamera();
-  return seePhoto(file, caption);
+  if (await fetchScripts("photo-panel")) (await import("./photo.js")).seePhoto(file, caption);
 }
 
 /** @param {string} url @param {number} index */
@@ -88,7 +88,7 @@ function takePhoto() {
   if (!canvas.width) return say("The camera shows nothing yet; please wait a moment.", true);
   canvas.getContext("2d")?.drawImage(video(), 0, 0);
   closeCamera();
-  canvas.toBlob((blob) => { if (blob) seePhoto(new File([blob], "camera.jpg", { type: "image/jpeg" })); }, "image/jpeg", 0.92);
+  canvas.toBlob((blob) => { if (blob) take(new File([blob], "camera.jpg", { type: "image/jpeg" })); }, "image/jpeg", 0.92);
 }
 
 export function start() {

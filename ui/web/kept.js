@@ -97,15 +97,19 @@ export function heart(dog, label) {
 /** @param {HTMLElement} node @param {number[]} c */
 const showHeart = (node, c) => node.setAttribute("aria-pressed", `${Boolean(favouriteOf(c))}`);
 
-function showHearts() {
+function showOwnHeart() {
   if (state.dog.settled) showHeart(part("#keep"), state.dog.c);
+}
+
+function showHearts() {
+  showOwnHeart();
   for (const [node, { c }] of hearts) node.isConnected ? showHeart(node, c) : hearts.delete(node);
 }
 
 /** @param {Favourite} favourite @param {number} i */
 function favouriteItem(favourite, i) {
   const item = build(`<div><button type="button"><img alt="Favourite ${i + 1}"></button>
-    <button type="button" class="remove" aria-label="Remove favourite ${i + 1}">&#215;</button></div>`);
+    <button type="button" class="remove" aria-label="Remove favourite ${i + 1}"><span>&#215;</span></button></div>`);
   const [choose, discard] = item.querySelectorAll("button");
   choose.firstElementChild?.setAttribute("src", favourite.picture);
   choose.addEventListener("click", () => goTo(favourite.c, "One of your favourites."));
@@ -137,7 +141,8 @@ export function start() {
     writeFavourites();
     showFavourites();
   });
-  subscribe(["favourites", "dog"], showHearts);
+  subscribe(["favourites"], showHearts);
+  subscribe(["dog"], showOwnHeart);
   takeStored();
   window.addEventListener("storage", (event) => event.key === key() && takeStored());
   onClick("#keep", toggleDog);

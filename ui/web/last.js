@@ -33,7 +33,7 @@ function keepLast() {
 /** The address tells the dog on the page by this link; with none, it tells of no dog any more. @param {string} link */
 export function isLinked(link) {
   const address = new URL(location.href);
-  address.searchParams.delete("dog");
+  for (const name of ["dog", "looks", "breed"]) address.searchParams.delete(name);
   address.hash = "";
   if (link) address.searchParams.set("dog", link.slice("?dog=".length));
   window.history.replaceState(null, "", address);

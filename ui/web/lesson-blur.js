@@ -1,16 +1,14 @@
 // Part 4 of the lesson: sharp dogs averaged, and a GAN that fell apart.
 
+import { build } from "./page.js";
 import { drawCurves, enable, insist, inside, ofPhoto, showRow } from "./lesson-page.js";
 import { gan, hair } from "./lesson-server.js";
 
 /** @typedef {import("./lesson-server.js").Hair} Hair */
-/** @typedef {import("./lesson-server.js").Gan} Gan */
 
 const part = inside("blur"), ofGan = inside("gan");
 /** @type {Hair} */
 let dog;
-/** @type {Gan} */
-let run;
 
 function showMean() {
   const { count, picture } = dog.means[Number(part("input").value)], dogs = count === 1 ? "1 dog" : `${count} dogs`;
@@ -21,27 +19,32 @@ function showMean() {
     : `The mean of ${count} sharp dogs: where their hair disagrees it blurs, as in the picture that was judged pixel by pixel.`;
 }
 
-function showStage() {
-  const at = Number(ofGan("input").value), { stages, losses } = run, { images, pictures } = stages[at];
-  showRow(ofGan(".drawn"), pictures, "Drawn by the GAN");
-  const nearest = losses.findIndex(([seen]) => seen >= images), here = nearest < 0 ? losses.length - 1 : nearest;
-  ofGan("output").textContent = images.toLocaleString("en");
-  ofGan("input").setAttribute("aria-valuetext", `after ${images} pictures`);
-  drawCurves(ofGan(".curves"), { dogs: losses.map((one) => one[1]), likeness: losses.map((one) => one[2]) }, {
-    at: here, name: "The losses of the GAN's two networks along its training",
+/** @param {import("./lesson-server.js").Gan} run */
+function showRun({ stages, losses }) {
+  const figures = stages.map(({ images, pictures }) => {
+    const figure = build('<figure><div class="row of-two drawn"></div><figcaption></figcaption></figure>');
+    const words = `after ${images.toLocaleString("en")} pictures`;
+    showRow(/** @type {HTMLElement} */ (figure.querySelector(".drawn")), pictures, `Drawn by the GAN ${words}:`);
+    /** @type {HTMLElement} */ (figure.querySelector("figcaption")).textContent = words;
+    return figure;
   });
-  ofGan(".told").textContent = `After ${images.toLocaleString("en")} pictures: the drawing network's loss is ${losses[here][1].toFixed(1)}, `
-    + `the critic's ${losses[here][2].toFixed(1)}. In balance they would be 0.7 and 1.4.`;
+  ofGan(".strip").replaceChildren(...figures);
+  const moments = stages.map(({ images }) => losses.findIndex(([seen]) => seen >= images));
+  drawCurves(ofGan(".curves"), { dogs: losses.map((one) => one[1]), likeness: losses.map((one) => one[2]) }, {
+    marks: moments.map((at, i) => [at < 0 ? losses.length - 1 : at, `${i + 1}`]),
+    name: "The losses of the GAN's two networks along its training, and the four moments",
+  });
+  const [, drawing, critic] = losses[losses.length - 1];
+  ofGan(".told").textContent = `At the end the loss of the one who draws is ${drawing.toFixed(1)}, the critic's ${critic.toFixed(2)}. `
+    + "In balance they would be 0.7 and 1.4.";
 }
 
 /** @param {number} seed */
 async function showGan(seed) {
   const answer = await insist(() => gan(seed));
   if (!answer) return;
-  run = answer;
-  ofGan("input").max = `${run.stages.length - 1}`;
   enable("gan");
-  showStage();
+  showRun(answer);
 }
 
 export const start = ofPhoto(hair, (answer) => {
@@ -54,7 +57,6 @@ export const start = ofPhoto(hair, (answer) => {
 });
 
 export function startGan() {
-  ofGan("input").addEventListener("input", showStage);
   ofGan("button").addEventListener("click", () => showGan(Math.floor(Math.random() * 2 ** 31)));
   showGan(0);
 }

@@ -28,20 +28,14 @@ export async function fetchLooks() {
 
 const keepsBackground = () => field("#keep-background input").checked;
 
-/**
- * A slider along a way.
- * @param {{ name: string, low: string, high: string, way: () => Way | null | undefined }} about way: not there yet, or not known
- */
+/** A slider along a way. @param {{ name: string, low: string, high: string, way: Way }} about */
 export function wayRow({ name, low, high, way }) {
   const made = sliderRow({
     row: ROW,
     name: `${name}: ${low} to ${high}`,
-    value: () => { const is = way(); return is ? standing(state.dog.c, is) : null; },
-    move: (to) => { const is = way(); if (is) moveDog(along(state.dog.c, is, to, keepsBackground())); },
-    reset: () => {
-      const is = way();
-      if (is) moveBack(along(state.dog.c, is, standing(state.dog.base.c, is), keepsBackground()));
-    },
+    value: () => standing(state.dog.c, way),
+    move: (to) => moveDog(along(state.dog.c, way, to, keepsBackground())),
+    reset: () => moveBack(along(state.dog.c, way, standing(state.dog.base.c, way), keepsBackground())),
     say: (at) => (Math.abs(at) < 0.05 ? "in the middle" : `${Math.abs(at).toFixed(1)} toward ${at < 0 ? low : high}`),
   });
   const [label, end] = ["name", "high"].map((part) => /** @type {HTMLElement} */ (made.row.querySelector(`.${part}`)));
@@ -50,8 +44,8 @@ export function wayRow({ name, low, high, way }) {
   return made;
 }
 
-export const lookRows = () =>
-  state.facts.looks.map((look, k) => wayRow({ ...look, way: () => known?.[k] }));
+/** The sliders of all Looks, once they are fetched. */
+export const lookRows = () => (known ?? []).map((way, k) => wayRow({ ...state.facts.looks[k], way }));
 
 // ---- Links: ?dog=...&looks=ears:1.5,coat:-1&breed=beagle:2
 

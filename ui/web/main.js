@@ -1,16 +1,13 @@
 // The page's way in: load.js calls start() with what Gradio gives to the component `#pad` (ui/pad.py, pad.html).
 
 import { start as startBreeds } from "./breeds.js";
-import { start as startCompare } from "./compare.js";
 import { start as startControls } from "./controls.js";
 import { start as startHistory } from "./history.js";
 import { start as startIntake } from "./intake.js";
 import { start as startKept, tellOfOtherFavourites } from "./kept.js";
 import { beginWithLastDog } from "./last.js";
 import { start as startLive } from "./live.js";
-import { start as startNearer } from "./nearer.js";
 import { attach, image, say } from "./page.js";
-import { start as startPhoto } from "./photo.js";
 import { start as startPicture } from "./picture.js";
 import { connect, draw } from "./server.js";
 import { start as startShare } from "./share.js";
@@ -21,8 +18,8 @@ import { start as startTabs } from "./tabs.js";
 /** @import { Dog, Facts, Step } from "./store.js" */
 
 const PARTS = [
-  startPicture, startLive, startHistory, startTabs, startControls, startPhoto, startIntake, startNearer, startCompare,
-  startSliders, startBreeds, startKept, startShare,
+  startPicture, startLive, startHistory, startTabs, startControls, startIntake, startSliders, startBreeds, startKept,
+  startShare,
 ];
 
 /** @param {{ element: HTMLElement, props: { value: Facts }, server: Record<string, (data?: unknown) => Promise<any>> }} gradio */
@@ -56,7 +53,7 @@ function showFirstDog(facts) {
   update({ facts, dog, fields: { seed: `${seed}`, temperature: "1", morph: "0", like: "0" } });
 }
 
-/** To be small, the page comes with a JPEG of it; here the lossless picture takes its place, in the history too. */
+/** To be small, the page comes with a WebP of it; here the lossless picture takes its place, in the history too. */
 async function sharpenFirstDog() {
   const { base, seed, temperature } = state.dog;
   const answer = await draw({ seed: Number(seed), temperature }).catch(() => null);

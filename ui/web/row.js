@@ -8,7 +8,7 @@ import { state } from "./store.js";
  * @typedef {Object} Slider
  * @property {string} row its HTML, with an input for the range, a button for the way back and maybe an output
  * @property {string} name to screen readers
- * @property {() => number | null} value where the dog stands; null while that is not known
+ * @property {() => number} value where the dog stands
  * @property {(value: number) => void} move
  * @property {() => void} reset
  * @property {(value: number) => string} [say] the value in words
@@ -26,8 +26,6 @@ export function sliderRow({ row: html, name, value, move, reset, say }) {
   let edit = -1; // of the dog that the range was made for
   const show = () => {
     const at = value();
-    input.disabled = at === null;
-    if (at === null) return;
     stretch(input, at, edit !== state.dog.edit);
     edit = state.dog.edit;
     input.value = `${at}`;

@@ -14,8 +14,11 @@ const ROW = `<div class="slider"><span class="name"></span><input type="range" m
     <path class="shackle" d="M5 7V5a3 3 0 0 1 6 0v2"/><rect x="3" y="7" width="10" height="7" rx="1.5"/></svg></label>
   <button type="button" title="Back to where this dog began">&#8634;</button></div>`;
 
-/** @type {"looks" | "breeds" | "all"} */
+/** @typedef {"looks" | "breeds" | "all"} Kind */
+/** @type {Kind} */
 let kind = "all";
+/** @type {Kind} */
+let asked = "all"; // what is to be shown next
 let page = 0;
 let showsRaw = false; // whether the rows are those of raw numbers
 /** @type {{ row: HTMLElement, show: () => void }[]} */
@@ -107,13 +110,16 @@ function turnTo(to) {
 
 // ---- What is shown of the three
 
-/** @param {string | undefined} wanted */
-async function chooseKind(wanted) {
-  if (isRaw() && wanted !== "all") await chooseSpace("directions");
-  kind = wanted === "looks" || wanted === "breeds" ? wanted : "all";
+/** @param {Kind} next */
+async function chooseKind(next) {
+  asked = next;
+  if (isRaw() && next !== "all") await chooseSpace("directions");
+  const isThere = next !== "looks" || await fetchLooks();
+  if (asked !== next) return; // another was chosen meanwhile
+  kind = isThere ? next : "all";
+  showsRaw = isRaw();
   renderSliders();
   if (kind === "breeds") openBreeds(renderSliders);
-  if (kind === "looks" && await fetchLooks()) rows.forEach((row) => row.show());
 }
 
 export function start() {
@@ -130,8 +136,9 @@ export function start() {
   const { looks, breeds } = state.facts, has = { looks: looks.length > 0, breeds: breeds.length > 0, all: true };
   part("#kinds").hidden = !has.looks && !has.breeds;
   for (const one of parts("[data-kind]")) {
-    one.hidden = !has[/** @type {keyof typeof has} */ (one.dataset.kind)];
-    one.addEventListener("click", () => chooseKind(one.dataset.kind));
+    const of = /** @type {Kind} */ (one.dataset.kind);
+    one.hidden = !has[of];
+    one.addEventListener("click", () => chooseKind(of));
   }
   chooseKind(has.looks ? "looks" : "all");
 }

@@ -69,7 +69,7 @@
  * @property {number[]} slopes
  * @property {number[]} bends
  * @property {string[]} examples addresses of pictures
- * @property {{ name: string, low: string, high: string, background: boolean }[]} looks sliders by name; may be empty
+ * @property {{ name: string, low: string, high: string }[]} looks sliders by name; may be empty
  * @property {string[]} breeds may be empty
  * @property {number} partner the seed of the dog that there is to mix with at first
  */

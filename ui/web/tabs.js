@@ -7,7 +7,9 @@ import { state, subscribe, update } from "./store.js";
 
 /** @type {Record<string, () => Promise<{ start: () => void }>[]>} the modules of each panel that has some of its own */
 const MODULES = {
-  "photo-panel": () => [import("./box.js"), import("./face.js"), import("./back.js")],
+  "photo-panel": () => [
+    import("./photo.js"), import("./box.js"), import("./face.js"), import("./nearer.js"), import("./compare.js"), import("./back.js"),
+  ],
   "twelve": () => [import("./wall.js")],
   "similar": () => [import("./similar.js")],
   "family": () => [import("./family.js")],
@@ -45,11 +47,18 @@ export function followDog(panel, refresh) {
   });
 }
 
-/** Fetches a panel's scripts, once. @param {string} panel */
-function fetchModules(panel) {
-  return fetched[panel] ??= Promise.all(MODULES[panel]?.() ?? []).then((modules) => {
-    for (const module of modules) module.start();
-  });
+/** Fetches a panel's scripts, once; false, and a sentence, where they don't come. @param {string} panel */
+export async function fetchScripts(panel) {
+  try {
+    await (fetched[panel] ??= Promise.all(MODULES[panel]?.() ?? []).then((modules) => {
+      for (const module of modules) module.start();
+    }));
+    return true;
+  } catch {
+    delete fetched[panel]; // the next tap tries again
+    say(OUT_OF_REACH, true);
+    return false;
+  }
 }
 
 /**
@@ -64,13 +73,7 @@ export async function openTab(panel) {
     if (chosen) bringIntoView(tab, panel);
   }
   update({ tab: panel, playing: false });
-  try {
-    await fetchModules(panel);
-  } catch {
-    delete fetched[panel]; // the next tap tries again
-    return say(OUT_OF_REACH, true);
-  }
-  if (state.tab === panel) opened[panel]?.();
+  if (await fetchScripts(panel) && state.tab === panel) opened[panel]?.();
 }
 
 /** The tab within its strip, and the panel below the dog. @param {HTMLElement} tab @param {string} panel */

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .vae import DogVAE
 
 STEPS = 20
-RATE, LAST_RATE = 0.15, 0.03  # of Adam, in standard deviations a step: at the first step and at the last
+RATE, LAST_RATE = 0.3, 0.05  # of Adam, in standard deviations a step: at the first step and at the last
+BETAS = 0.8, 0.95  # of Adam, which remembers less where there are twenty steps
 L1, SHARPNESS, PRICE = 8.0, 1.0, 2e-4  # weights in the loss, beside features at 1
 PATIENCE, WORTH = 4, 0.002  # it ends when 4 steps together have lowered the loss by less than this share
 
@@ -67,7 +68,7 @@ class Descent:
         # Copies: what `encode` returns was made in inference mode, through which no gradient passes.
         self.x, self.nearest = x.to(device).float().clone(), mu.to(device).float().clone()
         self.c = ((self.nearest - self.mean) @ self.directions.T / self.sd).requires_grad_()
-        self.adam = torch.optim.Adam([self.c], betas=(0.9, 0.99))
+        self.adam = torch.optim.Adam([self.c], betas=BETAS)
         self.least = torch.full((len(x),), float("inf"), device=device)  # loss of the nearest
         self.losses: Tensor | None = None
         with torch.no_grad():

@@ -27,6 +27,7 @@ class PackedConv(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, for_shuffle: bool = False):
         super().__init__()
+        assert conv.bias is not None  # as in every convolution of a decoder
         self.conv, self.weight, self.bias = conv, None, conv.bias.detach()
         self.order = torch.arange(len(self.bias)).view(-1, 4).T.flatten() if for_shuffle else None
         self.how = list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
@@ -68,13 +69,16 @@ class PackedDecoder(nn.Module):
     def __init__(self, decoder: ResidualDecoder):
         super().__init__()
         self.side, self.stem = decoder.side, decoder.stem
-        self.blocks = nn.ModuleList(nn.ModuleList(map(PackedBlock, level)) for level in decoder.blocks)
-        *grow, last = decoder.grow
-        draws_half = decoder.to_half is not None
-        self.grow = nn.ModuleList([*map(PackedConv, grow), PackedConv(last, for_shuffle=draws_half)])
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(PackedBlock(block) for block in level.children() if isinstance(block, ResidualBlock))
+            for level in decoder.blocks
+        )
+        half, grow = decoder.to_half, [conv for conv in decoder.grow if isinstance(conv, nn.Conv2d)]
+        is_last = [conv is grow[-1] for conv in grow]
+        self.grow = nn.ModuleList(PackedConv(conv, half is not None and last) for conv, last in zip(grow, is_last))
         self.to_rgb = PackedConv(decoder.to_rgb, for_shuffle=True)
-        self.to_half = PackedConv(decoder.to_half, for_shuffle=True) if draws_half else None
-        self.enlarge = PackedConv(_bilinear(decoder.to_rgb.weight.dtype)) if draws_half else None
+        self.to_half = PackedConv(half, for_shuffle=True) if half is not None else None
+        self.enlarge = PackedConv(_bilinear(decoder.to_rgb.weight.dtype)) if half is not None else None
 
     def forward(self, z: Tensor, half: bool = False) -> Tensor:
         h = self.features(z)
@@ -91,13 +95,13 @@ class PackedDecoder(nn.Module):
         for i, level in enumerate(self.blocks[:-1]):
             if i:
                 h = F.interpolate(self.grow[i - 1](h), scale_factor=2.0)
-            for block in level:
+            for block in level.children():
                 h = block(h, z)
         return h
 
     def last_level(self, h: Tensor, z: Tensor, plus: Tensor | None = None) -> Tensor:
         """plus: what is added to the picture, before it is shuffled."""
-        for block in self.blocks[-1]:
+        for block in self.blocks[-1].children():
             h = block(h, z)
         return shuffle(self.to_rgb(F.silu(h, inplace=True), plus))
 
@@ -117,7 +121,7 @@ def _bilinear(dtype: torch.dtype) -> nn.Conv2d:
     places = torch.einsum("ay,bx->abyx", near, near).flatten(0, 1)  # [4, 3, 3]
     conv = nn.Conv2d(3, 12, 3, dtype=dtype).requires_grad_(False)
     conv.weight.copy_(torch.einsum("pyx,oi->poiyx", places, torch.eye(3)).flatten(0, 1))
-    conv.bias.zero_()
+    conv.bias = nn.Parameter(torch.zeros(12, dtype=dtype), requires_grad=False)
     return conv.to(memory_format=torch.channels_last)
 
 
@@ -129,7 +133,7 @@ def packed(vae: DogVAE) -> DogVAE:
     shared = [*vae.parameters(), *vae.buffers(), vae.latents, vae.looks, vae.breeds]
     vae = copy.deepcopy(vae, {id(part): part for part in shared})
     if isinstance(vae.decoder, ResidualDecoder):
-        vae.decoder = PackedDecoder(vae.decoder)
+        vae.decoder = PackedDecoder(vae.decoder)  # type: ignore[assignment]
     else:
         _pack(vae.decoder)
     vae.decode(torch.zeros(1, vae.config.latent_dim))  # packs for one dog, as the page draws them

@@ -32,14 +32,15 @@ class ByteConv(nn.Module):
         self.how = list(conv.stride), list(conv.padding), list(conv.dilation), conv.groups
         args = weight, self.scales, self.step, self.zero, *self.how, shape
         self.weight, self.zeros = torch.ops.onednn.qconv_prepack(*args), torch.zeros(len(weight), dtype=torch.int32)
-        self.bias = conv.bias.float()
+        self.bias = packed_conv.bias.float()
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         """As PackedConv's."""
         levels = torch.add(self.zero, x, alpha=1 / self.step).round_().clamp_(0, 255).to(torch.uint8)
         weights = self.weight, self.scales, self.zeros, self.bias
-        out = 1.0, 0, x.dtype, "none", [], ""
-        y = torch.ops.onednn.qconv2d_pointwise(levels, self.step, self.zero, *weights, *self.how, *out)
+        y = torch.ops.onednn.qconv2d_pointwise(
+            levels, self.step, self.zero, *weights, *self.how, 1.0, 0, x.dtype, "none", [], ""
+        )
         return y if plus is None else y.add_(plus)
 
 

@@ -7,6 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bench.support.visitors import all_visitors
+from tests.support.tiny import some_latents, tiny_vae
+from ui.pad import Pad
+from ui.protocol import Move
+from ui.studio import Studio
 from ui.worker import MAX_WAITING, Busy, Gone, Moves, Worker
 
 
@@ -148,6 +152,16 @@ def test_a_batch_that_fails_answers_everyone():
         return await asyncio.gather(*(moves.answer(f"page {i}", 1, i) for i in range(3)))
 
     assert all("went wrong" in answer["error"] for answer in apart(run()))
+
+
+def test_a_quicker_decoder_draws_what_moves_and_not_what_rests():
+    vae = tiny_vae()
+    vae.latents = some_latents()
+    studio, drawn = Studio(vae), []
+    studio.decode_moving = lambda z, half: drawn.append(len(z)) or studio.decode(z, half=half)
+    moves = [Move(values=[float(i)] * 16, still=i == 1) for i in range(3)]
+    answers = Pad(studio, Worker()).draw_moves(moves)
+    assert drawn == [2] and [answer["type"] for answer in answers] == ["image/jpeg", "image/png", "image/jpeg"]
 
 
 @pytest.mark.parametrize("channel, photos", [(True, 2), (False, 0)], ids=["channel, beside photos", "posts"])

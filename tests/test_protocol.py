@@ -174,16 +174,6 @@ def test_of_one_batch_some_are_drawn_at_half_the_size():
         assert max(ImageStat.Stat(ImageChops.difference(Image.open(io.BytesIO(alone)), whole)).mean) < 1
 
 
-def test_a_quicker_decoder_draws_what_moves_and_not_what_rests():
-    vae = tiny_vae()
-    vae.latents = some_latents()
-    studio, drawn = Studio(vae), []
-    studio.decode_moving = lambda z, half: drawn.append(len(z)) or studio.decode(z, half=half)
-    moves = [Move(values=[float(i)] * 16, still=i == 1) for i in range(3)]
-    answers = Pad(studio, Worker()).draw_moves(moves)
-    assert drawn == [2] and [answer["type"] for answer in answers] == ["image/jpeg", "image/png", "image/jpeg"]
-
-
 def test_wrong_questions_raise(pad):
     for work, error in (
         (pad.draw({"seed": -1, "temperature": 1}), LatentError),

@@ -12,7 +12,7 @@ import uuid
 
 import httpx
 from PIL import Image, ImageChops, ImageStat
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from .line import answer, frame
@@ -73,13 +73,14 @@ class Caller:
     """A visitor whose page moves its dog over the channel."""
 
     def __init__(self, url: str, weights: str):
-        self.address, self.weights, self.line, self.number = f"{url.replace('http', 'ws')}/channel", weights, None, 0
+        self.address, self.weights, self.number = f"{url.replace('http', 'ws')}/channel", weights, 0
+        self.line: ClientConnection | None = None
 
     async def move(self, values: list[float], still: bool) -> dict:
-        self.line = self.line or await connect(self.address)
+        line = self.line = self.line or await connect(self.address)
         self.number += 1
-        await self.line.send(frame(self.number, values, self.weights, still=still))
-        return answer(await asyncio.wait_for(self.line.recv(), 60))
+        await line.send(frame(self.number, values, self.weights, still=still))
+        return answer(await asyncio.wait_for(line.recv(decode=False), 60))
 
     async def close(self) -> None:
         if self.line:
@@ -138,7 +139,9 @@ async def all_visitors(url: str, seconds: float, channel: bool = True, photos: i
         protocol, weights = pad_protocol(url), _pad(url)["props"]["value"]["weights"]
         names = [f"visitor {i}" for i in range(VISITORS + photos)]
         posters = [Poster(url, client, protocol, name) for name in names]
-        dragging = [Caller(url, weights) for _ in range(VISITORS)] if channel else posters[:VISITORS]
+        dragging: list[Poster | Caller] = [*posters[:VISITORS]]
+        if channel:
+            dragging = [Caller(url, weights) for _ in range(VISITORS)]
         dragged = [drags(page, name, protocol[2], seconds) for page, name in zip(dragging, names)]
         brought = [brings_photos(page, seconds) for page in posters[VISITORS:]]
         done = await asyncio.gather(*dragged, *brought)

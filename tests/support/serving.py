@@ -51,8 +51,8 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
 
 @contextlib.contextmanager
 def serving_as(frame: str, tmp_path_factory):
-    """The app with the embedded weights, as if they had learned heads cut out in this frame: "eyes", or "box" as those of
-    version 0.1, which have no Looks and no breeds either."""
+    """The app with the embedded weights, as if they had learned heads cut out in this frame: "eyes", or "box" as those
+    of version 0.1, which have no Looks and no breeds either."""
     folder = shutil.copytree(ROOT / "weights" / "dogvae", tmp_path_factory.mktemp(frame) / "weights")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"frame": frame}), encoding="utf-8")

@@ -165,7 +165,10 @@ def test_a_file_cut_anywhere_gives_a_picture_or_a_sentence(format, share):
         photo = open_photo(data[: int(share * len(data))])
     except PhotoError:
         return
-    assert np.abs(np.asarray(photo).astype(int) - seen(data)).mean() < 6.5, "a twentieth, at most, is missing"
+    # Between two scans of a progressive JPEG every row is there, only coarser: its blocks of 8 x 8 are right.
+    blocks = [p.reduce(8) if "progressive" in format else p for p in (photo, open_photo(data))]
+    there, whole = (np.asarray(p).astype(int) for p in blocks)
+    assert np.abs(there - whole).mean() < 6.5, "a twentieth, at most, is missing"
 
 
 # ---- 4. Profiles

@@ -58,7 +58,7 @@ def test_what_the_page_needs_is_embedded():
 
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_embedded_weights_are_whole_and_described(name):
-    folder, preset = ROOT / "weights" / name, name.partition("-")[0]  # "small-3": of the preset small, at a price of 3
+    folder, preset = ROOT / "weights" / name, name.partition("-")[0]  # "small-30": of the preset small, at a price of 30
     vae = load(folder)
     wanted = PRESETS[preset]
     if preset == "small":

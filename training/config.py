@@ -31,8 +31,8 @@ RECIPES = {
     "classic": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=0.00025),
     "autoencoder": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=0.0),
     # The price at which random numbers from N(0, I) draw dogs: RESULTS.md, "What the price of KL buys".
-    "vae": Recipe(batch=64, lr=1e-3, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=3.0),
-    "small": Recipe(batch=16, lr=1e-3, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=3.0),
+    "vae": Recipe(batch=64, lr=1e-3, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=30.0),
+    "small": Recipe(batch=16, lr=1e-3, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=30.0),
 }
 
 

@@ -12,7 +12,7 @@ from ..studio import Studio
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 # The same small network at several prices of KL (`--preset small --kl PRICE`): the folder "small-0" is an autoencoder.
-AUTOENCODER, SEED, CHOSEN = "small-0", "small-0.00025", "small-3"
+AUTOENCODER, SEED, CHOSEN = "small-0", "small-0.00025", "small-30"
 
 
 class Room:

@@ -87,7 +87,7 @@ def priced(room: Room, photo: bytes) -> Priced:
     return Priced(
         price=room.price,
         likeness=round(room.likeness, 2),
-        far=round(room.far, 2),
+        dogs=round(room.dogs, 3),
         points=rounded(room.cloud.points),
         pictures=urls(drawn[1:]),
         rebuilt=url(drawn[0]),

@@ -63,12 +63,11 @@ class Draws(Answer):
 
 
 class Priced(Answer):
-    """price: of a nat of KL. likeness: dB, of held-out dogs. far: of random draws from photos, in what blurred ones are
-    from them."""
+    """price: of a nat of KL. likeness: dB, of held-out dogs. dogs: share of the random draws in which a dog is seen."""
 
     price: float
     likeness: float
-    far: float
+    dogs: float
     points: list[list[float]]
     pictures: list[str]
     rebuilt: str

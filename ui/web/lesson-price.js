@@ -16,13 +16,13 @@ function show() {
   part("[data-part=rebuilt]").src = here.rebuilt;
   part("output").textContent = priceText(here.price);
   part("input").setAttribute("aria-valuetext", `a price of ${priceText(here.price)}`);
-  drawCurves(part(".curves"), { dogs: models.map((one) => -Math.log(one.far)), likeness: models.map((one) => one.likeness) }, {
+  drawCurves(part(".curves"), { dogs: models.map((one) => one.dogs), likeness: models.map((one) => one.likeness) }, {
     at, marks: [[seed, "the seed’s"], [chosen, "a good price"]],
-    name: "Over the price: how near random dogs are to photos, and the likeness",
+    name: "Over the price: in how many random pictures a dog is seen, and the likeness",
   });
   const words = { 0: "An autoencoder: nothing is to be paid. ", [seed]: "The seed’s price, next to nothing. ", [chosen]: "A good price. " };
-  const dear = at === models.length - 1 ? "Too dear: the numbers tell nothing any more. " : "";
-  part(".told").textContent = `${words[at] ?? dear}To a network, random dogs are ${here.far.toFixed(1)} times as far from photos as blurred photos are; `
+  const dear = at === models.length - 1 ? "Too dear: the numbers tell nothing any more, and every dog is the same. " : "";
+  part(".told").textContent = `${words[at] ?? dear}Another network sees a dog in ${Math.round(100 * here.dogs)} of 100 random pictures; `
     + `likeness ${here.likeness.toFixed(1)} dB.`;
 }
 

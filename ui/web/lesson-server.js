@@ -8,7 +8,7 @@
  * @typedef {{ name: string, points: Points, directions: number[][], z: number[], picture: string }} Room
  * @typedef {{ crop: string, rooms: Room[] }} Rooms
  * @typedef {{ rooms: { points: Points, pictures: string[] }[] }} Draws
- * @typedef {{ price: number, likeness: number, far: number, points: Points, pictures: string[], rebuilt: string }} Priced
+ * @typedef {{ price: number, likeness: number, dogs: number, points: Points, pictures: string[], rebuilt: string }} Priced
  * @typedef {{ crop: string, chosen: number, seed: number, models: Priced[] }} Prices
  * @typedef {{ crop: string, by_pixels: string, means: { count: number, picture: string }[] }} Hair
  * @typedef {{ stages: { images: number, pictures: string[] }[], losses: number[][] }} Gan

@@ -113,7 +113,7 @@ def test_what_the_price_buys_and_costs(lesson):
         if step == 0:
             assert told.startswith("An autoencoder")
     assert len(seen) == most + 1 and likeness[0] > likeness[-1] and told.startswith("Too dear")
-    assert lesson.locator("#price .curves text").all_inner_texts() == ["the seed’s", "a good price"]
+    assert lesson.locator("#price .curves text").all_text_contents() == ["the seed’s", "a good price"]
 
 
 def test_sharp_dogs_averaged(lesson):

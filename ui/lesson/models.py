@@ -24,8 +24,8 @@ class Room:
         measured = json.loads((WEIGHTS / name / "metrics.json").read_text(encoding="utf-8"))
         self.price = self.studio.vae.config.kl or 0.0
         self.likeness = measured["reconstructions"]["psnr"]  # dB, of held-out dogs
-        # In how many random draws a network that it was not trained with sees a dog. (KID would not do: it counts blur as
-        # worse than rubbish.)
+        # The share of random draws in which a network that it was not trained with sees a dog. (KID would not do: it
+        # counts blur as worse than rubbish.)
         self.dogs = measured["samples"]["normal"]["1.0"]["dog_rate"]
 
 

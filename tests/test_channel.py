@@ -7,7 +7,6 @@ import math
 import os
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import httpx
@@ -21,6 +20,7 @@ from websockets.sync.client import connect
 from bench.support.line import answer, frame
 from bench.support.servers import free_port
 from bench.support.visitors import pad_protocol
+from tests.support.threads import answered
 from tests.test_network import DRAG
 from tests.test_page import distance, message, move, picture
 from ui import channel
@@ -149,12 +149,6 @@ def until(is_so, seconds: float = 30) -> None:
     raise AssertionError("it never came")
 
 
-def apart(work):
-    """Its result, in a thread of its own: in this one the browser's loop may be running."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result(120)
-
-
 def test_two_hundred_lines_each_get_their_own_and_leave_nothing():
     async def one(address: str, i: int) -> bool:
         async with connect_async(address) as line:
@@ -168,7 +162,7 @@ def test_two_hundred_lines_each_get_their_own_and_leave_nothing():
         return await asyncio.gather(*(one(address, i) for i in range(200)))
 
     with alone() as (tested, address):
-        assert all(apart(every(address)))
+        assert all(answered(every(address)))
         until(lambda: tested.open == 0)
 
 

@@ -2,22 +2,16 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from bench.support.visitors import all_visitors
+from tests.support.threads import answered
 from tests.support.tiny import some_latents, tiny_vae
 from ui.pad import Pad
 from ui.protocol import Move
 from ui.studio import Studio
 from ui.worker import MAX_WAITING, Busy, Gone, Moves, Worker
-
-
-def apart(work):
-    """Its result, in a thread of its own: in this one the browser's loop may be running."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result(120)
 
 
 class Page:
@@ -56,7 +50,7 @@ def test_of_each_page_only_the_newest_move_is_drawn():
         held.gate.set()
         return held, await asyncio.gather(*tasks)
 
-    held, answers = apart(run())
+    held, answers = answered(run())
     assert answers[:3] == [{"dropped": True}] * 3
     assert [a["picture"] for a in answers[3:]] == ["a4", "b1"]
     assert held.batches == [["a4", "b1"]]  # and in one batch
@@ -69,7 +63,7 @@ def test_a_move_that_the_network_brings_late_does_not_replace_a_newer_one():
         held.gate.set()
         return await asyncio.gather(newer, late)
 
-    newer, late = apart(run())
+    newer, late = answered(run())
     assert newer["picture"] == "a2" and late == {"dropped": True}
 
 
@@ -82,7 +76,7 @@ def test_a_page_that_sends_much_waits_no_less_than_the_others():
         await asyncio.gather(*tasks)
         return held
 
-    held = apart(run())
+    held = answered(run())
     assert [len(batch) for batch in held.batches] == [8, 8, 4]
     assert sum(held.batches, []) == list(range(20))
 
@@ -97,7 +91,7 @@ def test_a_crowd_that_is_polite_lets_others_in_between():
         await asyncio.gather(*moves, *others)
         return held.batches, order
 
-    batches, order = apart(run())
+    batches, order = answered(run())
     assert batches == [[0, 1], [2, 3], [4, 5]] and order == [1, 1], "others waited for more than one batch"
 
 
@@ -108,7 +102,7 @@ def test_a_polite_crowd_is_served_again_when_it_comes_back():
         held.gate.set()
         return [(await held.moves.answer("page", n, n))["picture"] for n in range(3)]
 
-    assert apart(run()) == [0, 1, 2]
+    assert answered(run()) == [0, 1, 2]
 
 
 def test_what_a_closed_page_asked_for_is_not_done():
@@ -129,7 +123,7 @@ def test_what_a_closed_page_asked_for_is_not_done():
         await asyncio.gather(tasks[1], tasks[3])
         return held.batches, done
 
-    assert apart(run()) == ([["open"]], ["open"])
+    assert answered(run()) == ([["open"]], ["open"])
 
 
 def test_too_many_requests_get_a_sentence_at_once():
@@ -142,7 +136,7 @@ def test_too_many_requests_get_a_sentence_at_once():
         held.gate.set()
         return await asyncio.gather(*tasks)
 
-    assert apart(run()) == [1] * MAX_WAITING
+    assert answered(run()) == [1] * MAX_WAITING
 
 
 def test_a_batch_that_fails_answers_everyone():
@@ -151,7 +145,7 @@ def test_a_batch_that_fails_answers_everyone():
         moves = Moves(worker, lambda batch: 1 / 0)
         return await asyncio.gather(*(moves.answer(f"page {i}", 1, i) for i in range(3)))
 
-    assert all("went wrong" in answer["error"] for answer in apart(run()))
+    assert all("went wrong" in answer["error"] for answer in answered(run()))
 
 
 def test_a_quicker_decoder_draws_what_moves_and_not_what_rests():
@@ -166,7 +160,7 @@ def test_a_quicker_decoder_draws_what_moves_and_not_what_rests():
 
 @pytest.mark.parametrize("channel, photos", [(True, 2), (False, 0)], ids=["channel, beside photos", "posts"])
 def test_twenty_visitors_each_see_their_own_dog(server, channel, photos):
-    seen = apart(all_visitors(server.url, 3, channel, photos))
+    seen = answered(all_visitors(server.url, 3, channel, photos))
     assert len(seen["drag"]) == 20 and len(seen["photos"]) == photos
     assert sum(one["errors"] for one in [*seen["drag"], *seen["photos"]]) == 0
     assert all(one["pictures"] > 0 and one["last"] and one["own"] for one in seen["drag"])

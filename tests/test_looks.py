@@ -1,6 +1,5 @@
 """Looks and breeds: how they are measured, fitted, kept in files, and moved along."""
 
-import asyncio
 import re
 import shutil
 
@@ -12,6 +11,7 @@ from model import DogFinder, WeightsError, load
 from model.errors import PlainError
 from model.latents import Breeds, Looks
 from model.pretrained import BREEDS, LOOKS, read, save
+from tests.support.threads import answered
 from tests.support.tiny import some_latents, tiny_vae
 from training import looks as command
 from training.appearance import fit, measures, report
@@ -126,13 +126,13 @@ def test_the_classifier_is_the_one_that_the_wheel_holds(weights):
 def test_what_the_page_asks_is_checked(weights):
     vae, worker = load(weights), Worker()
     named, told = Named(Studio(vae), worker), {"weights": vae.weights_id}
-    [head, coat] = asyncio.run(named.ways(told))["ways"]
+    [head, coat] = answered(named.ways(told))["ways"]
     c = vae.latents.coordinates(vae.latents.sample(1, seed=1))
     standing = (c @ torch.tensor(coat["reading"]) + coat["level"]).item()
     assert standing == pytest.approx(vae.looks.read(vae.latents.from_coordinates(c))[0, 1].item(), abs=0.02)
     assert torch.tensor(head["reading"]) @ torch.tensor(head["kept"]) == pytest.approx(1, abs=0.02)
-    assert len(asyncio.run(named.toward(told | {"breed": "pug"}))["kept"]) == 16
-    seen = asyncio.run(named.see_breeds(told | {"dog": c[0].tolist()}))["breeds"]
+    assert len(answered(named.toward(told | {"breed": "pug"}))["kept"]) == 16
+    seen = answered(named.see_breeds(told | {"dog": c[0].tolist()}))["breeds"]
     assert 1 <= len(seen) <= 3 and {one["breed"] for one in seen} <= set(BREED_NAMES)
     for question, data, sentence in (
         (named.toward, {"breed": "wolf"}, "knows no breed wolf; it knows 118 others"),
@@ -144,13 +144,13 @@ def test_what_the_page_asks_is_checked(weights):
         (named.ways, {"weights": "0" * 12}, "has been changed"),
     ):
         with pytest.raises(PlainError, match=sentence):
-            asyncio.run(question(data))
+            answered(question(data))
     vae.looks = vae.breeds = None
     bare = Named(Studio(vae), worker)
-    assert asyncio.run(bare.ways(told)) == {"ways": []} and bare.look_facts() == bare.breed_names() == []
+    assert answered(bare.ways(told)) == {"ways": []} and bare.look_facts() == bare.breed_names() == []
     for call in (bare.toward({"breed": "pug"}), bare.see_breeds({"dog": c[0].tolist()})):
         with pytest.raises(PlainError, match="These weights have no breeds"):
-            asyncio.run(call)
+            answered(call)
     with pytest.raises(PlainError, match="no Look or breed 'coat'; it has no Looks"):
         bare.moved(c, "coat", 1)
 

@@ -5,7 +5,6 @@ import base64
 import io
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +15,7 @@ from PIL import Image, ImageChops, ImageStat
 from model import DogFinder, load
 from model.photos import PhotoError
 from tests.support.serving import PIXELS
+from tests.support.threads import answered
 from tests.support.tiny import LARGE, some_latents, tiny_vae
 from ui.api import Api, Morph, Sample
 from ui.pad import Pad, server_function
@@ -42,12 +42,6 @@ ROOT = Path(__file__).parent.parent
 OURS = {"weights": "0123456789ab", "dim": 4}
 DOG = [0.0] * 256
 FILM = {"kind": "gif", "frames": 3, "name": "x", "dogs": [DOG, DOG]}
-
-
-def answered(work):
-    """Its result, in a thread of its own: in this one the browser's loop may be running."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result(120)
 
 
 def questions(of: type = Question) -> set[type]:

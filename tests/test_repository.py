@@ -58,7 +58,7 @@ def test_what_the_page_needs_is_embedded():
 
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_embedded_weights_are_whole_and_described(name):
-    folder, preset = ROOT / "weights" / name, name.partition("-")[0]  # "small-30": of the preset small, at a price of 30
+    folder, preset = ROOT / "weights" / name, name.partition("-")[0]  # small-30: its price
     vae = load(folder)
     wanted = PRESETS[preset]
     if preset == "small":
@@ -93,9 +93,10 @@ def test_dogvae_keeps_to_what_it_reached():
     assert drawn["kid_x1e3"] <= 0.35 * blurred["samples"]["kid_x1e3"]
     assert rebuilt["kid_x1e3"] <= 0.25 * blurred["reconstructions"]["kid_x1e3"]
     assert drawn["dog_rate"] >= 0.95 and rebuilt["dog_rate"] >= 0.95
-    assert 0.5 <= drawn["sharpness"] <= 1.2 and 0.5 <= rebuilt["sharpness"] <= 1.2
+    assert 0.4 <= drawn["sharpness"] <= 1.2 and 0.4 <= rebuilt["sharpness"] <= 1.2
     assert drawn["diversity"] >= 0.8 and drawn["memorisation"] <= 0.05
-    assert rebuilt["psnr"] >= 17 and rebuilt["recall"] >= 0.5
+    assert rebuilt["psnr"] >= 17.5 and rebuilt["recall"] >= 0.65 and drawn["whole"] >= 0.9
+    assert ours["nearer"]["recall"] >= 0.9
 
 
 def test_the_readme_quotes_what_evaluation_found():

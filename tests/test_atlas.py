@@ -8,8 +8,8 @@ import torch
 
 from model import load
 from model.atlas import SIDE, Atlas, lay_out, looks
+from tests.support.threads import answered
 from tests.support.tiny import ROOT
-from tests.test_crowd import apart
 from ui.pad import Pad
 from ui.studio import Studio
 from ui.worker import Worker
@@ -68,6 +68,6 @@ def test_the_map_holds_up_nobody(monkeypatch):
         assert answers[0] == answers[1] and len(answers[2]["c"]) == 256
         return between
 
-    assert apart(run()) <= 2
+    assert answered(run()) <= 2
     order.remove("move")
     assert order == list(range(0, 144, 2)), "it was drawn twice"

@@ -35,6 +35,7 @@ def shared(request, browser, server):
 def pad(shared):
     """The shared page as a visitor finds it: seed 27, nothing locked, kept or mixed."""
     tab(shared, "Sliders")
+    show(shared, "all")
     shared.fill("#filter", "")
     for button in ("#reset-mix", "#reset-favourites"):
         shared.evaluate(f"document.querySelector('{button}').click()")

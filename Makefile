@@ -59,9 +59,9 @@ evaluate: .venv/train
 
 # Runs that are worth it become the embedded weights: runs/PRESET -> weights/PRESET, measured and described.
 embed: .venv/train
-	for p in $(PRESETS); do mkdir -p weights/$$p && cp runs/$$p/config.json runs/$$p/model.safetensors runs/$$p/latents.safetensors runs/$$p/loss.png runs/$$p/log.jsonl weights/$$p/; done
+	for p in $(PRESETS); do mkdir -p weights/$$p && cp runs/$$p/config.json runs/$$p/model.safetensors runs/$$p/latents.safetensors runs/$$p/loss.png runs/$$p/log.jsonl weights/$$p/; if [ -f runs/$$p/critic.safetensors ]; then cp runs/$$p/critic.safetensors weights/$$p/; fi; done
 	for p in $(filter dogvae,$(PRESETS)); do $(BIN)/python -m training.looks --weights weights/$$p --sheets runs/looks || exit 1; done
-	$(BIN)/python -m training.evaluate --weights $(PRESETS:%=weights/%) --data $(DATA) --json runs/evaluation.json --samples 1000 --grids runs/grids --write-metrics
+	$(BIN)/python -m training.evaluate --weights $(PRESETS:%=weights/%) --data $(DATA) --json runs/evaluation.json --samples 1000 --nearer 20 --grids runs/grids --write-metrics
 	rm -f $(PRESETS:%=weights/%/log.jsonl)
 	$(BIN)/python -m training.card --weights $(PRESETS:%=weights/%)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from model import PhotoError, open_photo
+from model.formats import torn
 from model.photos import MAX_BYTES, center_crop
 from model.pixels import to_picture, to_pixels, to_tensor
 from tests.support.tiny import draw_dog
@@ -253,3 +254,11 @@ def test_tensor_and_back():
     every = torch.arange(256) / 127.5 - 1
     assert torch.equal(to_pixels(every), torch.arange(256, dtype=torch.uint8))
     assert to_pixels(torch.tensor([-9.0, 9.0])).tolist() == [0, 255]
+
+
+def test_what_a_comment_claims_costs_nothing():
+    """The bytes of a frame of 65,535 pixels a side, of a restart after each block, in a comment."""
+    claims, out = b"\xff\xc0\x00\x11\x08\xff\xff\xff\xff\xff\xdd\x00\x04\x00\x01", io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(out, "JPEG", comment=claims)
+    torn_off = out.getvalue()[:-3]
+    assert all(len(torn.completed(torn_off, filler)) < 4 * len(torn_off) for filler in torn.FILLERS)

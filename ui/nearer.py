@@ -58,11 +58,15 @@ class Descents:
         if question.crop is not None:
             if len(self.begun) >= MOST and question.page not in self.begun:
                 raise Busy(CROWDED)
-            self.begun[question.page] = await self.piece(self.open, question.crop, request=request)
+            begun = await self.piece(self.open, question.crop, request=request)
+            if len(self.begun) >= MOST and question.page not in self.begun:  # others began meanwhile
+                raise Busy(CROWDED)
+            self.begun[question.page] = begun
         descent = self.begun.get(question.page)
         if descent is None:
             raise RequestError(LOST)
-        until = time.monotonic() + SLICE_S
+        descent.asked = time.monotonic()
+        until = descent.asked + SLICE_S
         while not descent.over:
             await self.piece(self.go_on, descent, request=request)
             if time.monotonic() >= until:
@@ -83,8 +87,7 @@ class Descents:
 
     async def piece(self, function: Callable, *args, request: gr.Request | None = None):
         """The result of function(*args), of which at most one of all descents is waited for by anybody's move."""
-        async with self.worker.long_work:
-            return await self.worker.run(function, *args, request=request)
+        return await self.worker.piece(function, *args, request=request)
 
     def expected(self) -> float | None:
         """Seconds that a descent that begins now takes beside the others; None before it was measured."""

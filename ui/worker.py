@@ -19,6 +19,7 @@ from .studio import LatentError, jpeg, png
 
 MAX_WAITING = 32  # requests, each with a photo at worst
 MAX_PAGES = 512  # pages whose newest move waits
+CROWDED = "Many visitors are drawing dogs just now; please try again in a moment."
 LOOK_S = 0.5  # so often it is checked whether the page of a waiting request is still open
 
 log = logging.getLogger("dogvae")
@@ -42,11 +43,12 @@ class Worker:
         self.pool = ThreadPoolExecutor(1, "inference")
         self.waiting = 0
         self.long_work = asyncio.Lock()  # work of many pieces queues one piece at a time, whoever asks for it
+        self.pieces = 0  # that wait for it
 
     async def run(self, function: Callable, *args, request: gr.Request | None = None):
         """The result of function(*args). Raises Busy at once where too many wait, Gone if the page is closed first."""
         if self.waiting >= MAX_WAITING:
-            raise Busy("Many visitors are drawing dogs just now; please try again in a moment.")
+            raise Busy(CROWDED)
         if request is not None and await request.is_disconnected():
             raise Gone
         self.waiting += 1
@@ -54,6 +56,17 @@ class Worker:
             return await unless_gone(self.pool.submit(function, *args), request)
         finally:
             self.waiting -= 1
+
+    async def piece(self, function: Callable, *args, request: gr.Request | None = None):
+        """As `run`, for a piece of one visitor's long work: of all such pieces, one at a time queues for the thread."""
+        if self.pieces >= MAX_WAITING:
+            raise Busy(CROWDED)
+        self.pieces += 1
+        try:
+            async with self.long_work:
+                return await self.run(function, *args, request=request)
+        finally:
+            self.pieces -= 1
 
     async def turn(self, function: Callable, *args):
         """As `run`, for a piece of long work that is every visitor's: never refused, and one at a time."""
@@ -103,8 +116,8 @@ class Moves:
     def _serve(self) -> None:
         self._draw_batch()
         with self.lock:
-            self.has_turn = bool(self.waiting)
-        if self.polite and self.has_turn:
+            again = self.has_turn = bool(self.waiting)
+        if self.polite and again:
             self.worker.pool.submit(self._serve)
 
     def _draw_batch(self) -> None:

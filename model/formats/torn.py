@@ -7,12 +7,13 @@ missing: what is the same in both was in the file.
 import contextlib
 import re
 import struct
+from collections.abc import Iterator
 
 from PIL import Image, ImageChops, ImageFile
 
-# Of a JPEG: a restart marker; how many blocks lie between two of them; height and width.
-RESTART, INTERVAL = re.compile(rb"\xff[\xd0-\xd7]"), re.compile(rb"\xff\xdd\x00\x04(..)", re.DOTALL)
-FRAME = re.compile(rb"\xff[\xc0-\xc2]\x00..(..)(..)", re.DOTALL)
+RESTART = re.compile(rb"\xff[\xd0-\xd7]")  # of a JPEG
+FRAMES, INTERVAL, SCAN = (0xC0, 0xC1, 0xC2), 0xDD, 0xDA  # of its segments: height and width; of restarts; pixels follow
+MOST_FILLER = 2**24  # bytes
 MISSING = 0.05  # of the picture at most
 # Nonsense of several kinds: a decoder may find one of them impossible.
 FILLERS = (b"\0", bytes(range(1, 200)), b"\x55", bytes(range(199, 0, -1)), b"\x92\x49\x24")
@@ -38,14 +39,30 @@ def completed(data: bytes, filler: bytes) -> bytes:
 def _as_scan(data: bytes, filler: bytes) -> bytes:
     """Filler for a fifth of a JPEG, or more, with restart markers in it where the file has them: for want of those a
     decoder would pass it over."""
-    interval, frame = INTERVAL.search(data), FRAME.search(data)
-    height, width = (int.from_bytes(side, "big") for side in frame.groups()) if frame else (0, 0)
-    blocks, length = int.from_bytes(interval[1], "big") if interval else 0, max(2 * len(data), height * width // 4)
-    if not blocks:
+    interval, height, width, start = 0, 0, 0, len(data)
+    for marker, start in _segments(data):
+        if marker in FRAMES:
+            height, width = (int.from_bytes(data[at : at + 2], "big") for at in (start + 3, start + 5))
+        elif marker == INTERVAL:
+            interval = int.from_bytes(data[start + 2 : start + 4], "big")
+    length = min(max(2 * len(data), height * width // 4), MOST_FILLER)
+    if not interval:
         return filler * (length // len(filler))
-    first, number = len(RESTART.findall(data)), height * width // 64 // blocks // 5 + 1
+    first = len(RESTART.findall(data, start))
+    number = min(height * width // 64 // interval // 5 + 1, length // 16)
     piece = (filler * (length // number // len(filler) + 1))[: length // number]
     return b"".join(piece + bytes([0xFF, 0xD0 + n % 8]) for n in range(first, first + number))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and place of each segment of a JPEG, up to its first scan; what it embeds is passed over."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        yield marker, at + 2
+        if marker == SCAN:
+            return
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
 
 
 def load_onto(photo: Image.Image, value: int) -> None:

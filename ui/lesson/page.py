@@ -39,7 +39,8 @@ class Lesson:
     async def rooms(self, upload: object, request: gr.Request | None = None) -> dict:
         photo = self.photo(upload)
         seen = [await self.turn(self.in_room, parts.seen_in, n, photo, request=request) for n in (AUTOENCODER, CHOSEN)]
-        return Rooms(crop=self.shown(photo), rooms=seen).to_json()
+        crop = await self.turn(self.shown, photo, request=request)
+        return Rooms(crop=crop, rooms=seen).to_json()
 
     async def point(self, data: object, request: gr.Request | None = None) -> dict:
         try:
@@ -55,7 +56,8 @@ class Lesson:
         photo, names = self.photo(upload), prices()
         models = [await self.turn(self.in_room, parts.priced, name, photo, request=request) for name in names]
         which = {"chosen": names.index(CHOSEN), "seed": names.index(SEED)}
-        return Prices(crop=self.shown(photo), models=models, **which).to_json()
+        crop = await self.turn(self.shown, photo, request=request)
+        return Prices(crop=crop, models=models, **which).to_json()
 
     async def hair(self, upload: object, request: gr.Request | None = None) -> dict:
         photo = self.photo(upload)
@@ -74,9 +76,8 @@ class Lesson:
     # ---- How it is answered
 
     async def turn(self, function: Callable[..., Any], *args, request: gr.Request | None = None) -> Any:
-        """A piece of work in the worker's thread; of all visitors' pieces one queues at a time."""
-        async with self.worker.long_work:
-            return await self.worker.run(function, *args, request=request)
+        """A piece of work in the worker's thread; of all visitors' pieces one queues at a time. Raises Busy, Gone."""
+        return await self.worker.piece(function, *args, request=request)
 
     def photo(self, upload: object) -> bytes:
         """The visitor's photo; where none came, the example."""

@@ -123,7 +123,7 @@ def fitted(models: Models, seed: int) -> Fitted:
     rows = []
     for name in (AUTOENCODER, SEED, CHOSEN):
         room = models.room(name)
-        z = [room.studio.sample(DRAWN, 1.0, seed, prior) for prior in ("normal", "fitted")]
+        z = [room.studio.sample(DRAWN, 1.0, seed, prior) for prior in ("normal", "mixture")]
         bell_row, fitted_row = (urls(room.studio.draw(latents)) for latents in z)
         rows.append(Row(price=room.price, bell=bell_row, fitted=fitted_row))
     return Fitted(rows=rows)

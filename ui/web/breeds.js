@@ -73,16 +73,17 @@ let seen = null; // the dog that the line tells of
 async function look() {
   const { c } = state.dog;
   const answer = await seeBreeds(c).catch(() => null); // the next dog asks again
-  if (!answer?.breeds || c !== state.dog.c) return;
+  if (c !== state.dog.c) return;
+  part("#sees").removeAttribute("aria-busy");
+  if (!answer?.breeds) return;
   seen = c;
   const told = answer.breeds.map(({ breed, share }) => `${Math.round(100 * share)} % ${breed}`);
   part("#sees").textContent = `Lite0 sees ${told.join(", ")}`;
-  part("#sees").removeAttribute("aria-busy");
 }
 
 function lookSoon() {
   clearTimeout(calm);
-  if (state.dog.c === seen) return;
+  if (state.dog.c === seen) return part("#sees").removeAttribute("aria-busy");
   part("#sees").setAttribute("aria-busy", "true");
   if (state.dog.settled) calm = window.setTimeout(look, CALM_MS);
 }

@@ -5,7 +5,7 @@ import { state } from "./store.js";
 
 /** @import { Failure } from "./server.js" */
 
-const TROUBLE = "The server does not answer just now; the page tries again.", RETRY_MS = 2000;
+export const TROUBLE = "The server does not answer just now; the page tries again.", RETRY_MS = 2000;
 
 /** @type {HTMLElement} */
 let lesson;

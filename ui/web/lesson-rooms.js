@@ -44,7 +44,8 @@ function sender(image, now) {
     try {
       const answer = await point({ page: `${PAGE} ${move.room}`, number, ...move });
       if (answer.dropped) return;
-      if (answer.error) throw new Error(answer.error);
+      if (answer.error && answer.busy) throw new Error(answer.error);
+      if (answer.error) return say(answer.error);
       if (problem) say("");
       problem = false;
       if (number > shown) [shown, image.src] = [number, answer.picture];

@@ -1,7 +1,7 @@
 // The tab "How it works". load.js calls start() when the tab is opened; each part's script and what it shows are fetched
 // when the reader comes near it.
 
-import { attach, chosen } from "./lesson-page.js";
+import { attach, chosen, RETRY_MS, say, TROUBLE } from "./lesson-page.js";
 import { connect } from "./lesson-server.js";
 import { state, subscribe } from "./store.js";
 
@@ -30,13 +30,17 @@ function whose() {
 export function start({ element, server }) {
   attach(element);
   connect(server);
-  const near = new IntersectionObserver(async (entries) => {
+  const near = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
       if (!isIntersecting) continue;
       near.unobserve(target);
-      const fetchPart = await PARTS[target.id]();
-      begun.set(target.id, fetchPart);
-      fetchPart();
+      PARTS[target.id]().then((fetchPart) => {
+        begun.set(target.id, fetchPart);
+        return fetchPart();
+      }).catch(() => {
+        say(TROUBLE);
+        setTimeout(() => near.observe(target), RETRY_MS);
+      });
     }
   }, { rootMargin: AHEAD });
   for (const id of Object.keys(PARTS)) near.observe(/** @type {Element} */ (element.querySelector(`#${id}`)));

@@ -17,7 +17,7 @@ class Point(Question):
     """A point that is dragged in a room. z: its latent."""
 
     room: str = Field(max_length=64, description="There is no such room.")
-    z: Any = None
+    z: Any = Field(None, description="A point is a list of numbers.")
 
 
 class Kept(Answer):

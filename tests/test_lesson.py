@@ -90,7 +90,7 @@ def test_a_point_dragged_through_both_rooms(lesson):
 
 def test_the_same_draws_from_the_bell_curve_in_both_rooms(lesson):
     come_to(lesson, "rooms")
-    lesson.evaluate("() => { Math.random = () => 0.25; }")  # six draws are few: others may fall among the dogs by chance
+    lesson.evaluate("() => { Math.random = () => 0.25; }")  # of six others, some fall among the dogs by chance
     lesson.click("#rooms button")
     drawn = pictures(lesson, "#rooms .drawn img", 12)
     assert len(set(drawn)) == 12

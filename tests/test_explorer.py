@@ -317,7 +317,6 @@ def test_a_link_brings_the_very_dog_to_another_computer(pad, browser, server):
     other.goto(f"{server.url}/#{re.search(r'dog=[.0-9a-z]+', drawn_link)[0]}")  # as version 0.1 wrote them
     other.wait_for_function("document.querySelector('#message')?.textContent.includes('Seed 27:')")
     assert other.trouble == []
-    other.close()
 
 
 def test_axe_finds_nothing(pad):
@@ -338,7 +337,6 @@ def test_axe_finds_nothing(pad):
         show(pad, kind)
         pad.wait_for_selector(".breeds img" if kind == "breeds" else "#latents .look")
         look(kind)
-    show(pad, "all")
     pad.click("#more summary")
     look("More")
     pad.keyboard.press("Escape")

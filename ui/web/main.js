@@ -9,7 +9,7 @@ import { beginWithLastDog } from "./last.js";
 import { start as startLive } from "./live.js";
 import { attach, image, say } from "./page.js";
 import { start as startPicture } from "./picture.js";
-import { connect, draw } from "./server.js";
+import { connect, draw, untold } from "./server.js";
 import { start as startShare } from "./share.js";
 import { start as startSliders } from "./sliders.js";
 import { changed, state, update } from "./store.js";
@@ -29,17 +29,9 @@ export function start({ element, props, server }) {
   showFirstDog(props.value);
   say(`Seed ${props.value.first.seed}: move a slider, and watch.`);
   for (const startPart of PARTS) startPart();
+  if (untold()) return say(untold(), true); // nothing that is asked for would come back
   sharpenFirstDog();
   beginWithLastDog().then(tellOfOtherFavourites);
-  const path = untoldPath();
-  if (path) say(`This page lies under ${path}, which its server was not told: start it with GRADIO_ROOT_PATH=${path}.`, true);
-}
-
-/** The sub-path that a proxy serves the page under, where the server does not know of it; "" otherwise. */
-function untoldPath() {
-  const { root } = /** @type {any} */ (window).gradio_config ?? {};
-  const here = location.pathname.replace(/\/[^/]*$/, "");
-  return root && here !== new URL(root, location.href).pathname.replace(/\/$/, "") ? here : "";
 }
 
 /** The first dog is in the page already: the server drew it before anyone asked. @param {Facts} facts */

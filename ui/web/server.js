@@ -154,7 +154,15 @@ export function reason(error) {
   const text = String(/** @type {any} */ (error)?.message ?? error);
   if (error instanceof DOMException && /^Not(Found|Readable)/.test(error.name)) return UNREADABLE;
   if (/413|exceed|too large/i.test(text)) return TOO_LARGE;
-  return navigator.onLine ? OUT_OF_REACH : OFFLINE;
+  return !navigator.onLine ? OFFLINE : untold() || OUT_OF_REACH;
+}
+
+/** What is said where a proxy serves the page under a sub-path that the server does not know of; "" otherwise. */
+export function untold() {
+  const { root } = /** @type {any} */ (window).gradio_config ?? {};
+  const here = location.pathname.replace(/\/[^/]*$/, "");
+  if (!root || here === new URL(root, location.href).pathname.replace(/\/$/, "")) return "";
+  return `This page lies under ${here}, which its server was not told: start it with GRADIO_ROOT_PATH=${here}.`;
 }
 
 /**

@@ -9,14 +9,15 @@ import re
 
 import numpy as np
 from gradio.route_utils import get_root_url
-from starlette.datastructures import MutableHeaders, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 from torch import Tensor
 
 from . import film
+from .head import Head
 from .studio import LatentError, Studio, jpeg
 from .worker import Busy, Worker
 
@@ -67,23 +68,17 @@ class Previews:
         return self.studio.at(self.studio.numbers(c.tolist(), most=2**15 * UNIT)[None])[0]
 
 
-class Tags:
-    """Middleware that puts our tags first into the page's head, and leaves out Gradio's, which are about Gradio."""
+class Tags(Head):
+    """Puts our tags first into the page's head, and leaves out Gradio's, which are about Gradio."""
 
     def __init__(self, app: ASGIApp, weights: str):
-        self.app, self.weights = app, weights
+        super().__init__(app)
+        self.weights = weights
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_tags(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                del MutableHeaders(scope=message)["Content-Length"]
-            elif START in message.get("body", b""):
-                body = GRADIOS.sub(b"", message["body"])
-                message["body"] = body.replace(START, START + self.tags(Request(scope)), 1)
-            await send(message)
-
-        is_page = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) == "/"
-        await self.app(scope, receive, send_with_tags if is_page and scope["method"] == "GET" else send)
+    def changed(self, body: bytes, request: Request) -> bytes:
+        if START not in body:
+            return body
+        return GRADIOS.sub(b"", body).replace(START, START + self.tags(request), 1)
 
     def tags(self, request: Request) -> bytes:
         root = get_root_url(request, "/", request.scope.get("root_path"))

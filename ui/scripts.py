@@ -9,16 +9,14 @@ import json
 import re
 from pathlib import Path
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .head import Head
 
 WEB = Path(__file__).parent / "web"
 COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)$", re.MULTILINE | re.DOTALL)  # that fills whole lines
-
-
 INDENT = re.compile(r"^ +", re.MULTILINE)
 
 
@@ -60,25 +58,15 @@ def address(name: str) -> str:
     return f"web/{VERSION}/{name}"
 
 
-class Preloads:
-    """Middleware that names the modules at the end of the page's head: the browser fetches them while it waits for
+class Preloads(Head):
+    """Names the modules at the end of the page's head: the browser fetches them while it waits for
     Gradio's own scripts, which stand before them. What Gradio's `head=` names comes only when those have run.
     """
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
-        self.links = "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in FIRST).encode()
+    LINKS = "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in FIRST).encode()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_links(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                del MutableHeaders(scope=message)["Content-Length"]
-            else:
-                message["body"] = message.get("body", b"").replace(b"</head>", self.links + b"</head>", 1)
-            await send(message)
-
-        is_page = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) == "/"
-        await self.app(scope, receive, send_with_links if is_page and scope["method"] == "GET" else send)
+    def changed(self, body: bytes, request: Request) -> bytes:
+        return body.replace(b"</head>", self.LINKS + b"</head>", 1)
 
 
 def on_load(name: str) -> str:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .residual import ResidualBlock, ResidualDecoder
+from .residual import ResidualBlock, ResidualDecoder, lower_levels
 from .vae import DogVAE
 
 FUNCTIONS = "_reorder_convolution_weight", "_convolution_pointwise"  # of torch's own compiler
@@ -81,23 +81,13 @@ class PackedDecoder(nn.Module):
         self.enlarge = PackedConv(_bilinear(decoder.to_rgb.weight.dtype)) if half is not None else None
 
     def forward(self, z: Tensor, half: bool = False) -> Tensor:
-        h = self.features(z)
+        h = lower_levels(z, self.side, self.stem, self.blocks, self.grow)
         if self.to_half is None or self.enlarge is None:
             return self.last_level(F.interpolate(self.grow[-1](h), scale_factor=2.0), z)
         small = shuffle(self.to_half(F.silu(h)))
         if half:
             return small
         return self.last_level(shuffle(self.grow[-1](h)), z, self.enlarge(F.pad(small, [1] * 4, mode="replicate")))
-
-    def features(self, z: Tensor) -> Tensor:
-        h = self.stem(z).unflatten(1, (-1, self.side, self.side))
-        h = h.contiguous(memory_format=torch.channels_last)
-        for i, level in enumerate(self.blocks[:-1]):
-            if i:
-                h = F.interpolate(self.grow[i - 1](h), scale_factor=2.0)
-            for block in level.children():
-                h = block(h, z)
-        return h
 
     def last_level(self, h: Tensor, z: Tensor, plus: Tensor | None = None) -> Tensor:
         """plus: what is added to the picture, before it is shuffled."""

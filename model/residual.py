@@ -120,15 +120,20 @@ class ResidualDecoder(nn.Module):
 
     def features(self, z: Tensor) -> Tensor:
         """z -> [B, widths[-2], S/4, S/4], after every level but the last."""
-        h = self.stem(z).unflatten(1, (-1, self.side, self.side))
-        h = h.contiguous(memory_format=torch.channels_last)
-        for i, level in enumerate(self.blocks[:-1]):
-            if i:
-                h = F.interpolate(self.grow[i - 1](h), scale_factor=2.0)
-            for block in level.children():
-                h = block(h, z)
-        return h
+        return lower_levels(z, self.side, self.stem, self.blocks, self.grow)
 
     def draw_half(self, features: Tensor) -> Tensor:
         assert self.to_half is not None
         return F.pixel_shuffle(self.to_half(F.silu(features)), 2)
+
+
+def lower_levels(z: Tensor, side: int, stem: nn.Module, blocks: nn.ModuleList, grow: nn.ModuleList) -> Tensor:
+    """z -> the features after every level but the last; of ResidualDecoder's parts, or of packed ones."""
+    h = stem(z).unflatten(1, (-1, side, side))
+    h = h.contiguous(memory_format=torch.channels_last)
+    for i, level in enumerate(blocks[:-1]):
+        if i:
+            h = F.interpolate(grow[i - 1](h), scale_factor=2.0)
+        for block in level.children():
+            h = block(h, z)
+    return h

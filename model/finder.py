@@ -104,6 +104,11 @@ class DogFinder:
             network.to(self.dtype, memory_format=torch.channels_last)
         self.landmarks = Landmarks(Path(landmarks), self.trunk)
 
+    def features(self, x: Tensor, size: int) -> list[Tensor]:
+        """Pictures [B, 3, S, S] in [-1, 1] -> the trunk's five feature maps of them at so many pixels a side."""
+        x = F.interpolate(x, size=size, mode="bilinear", antialias=True)
+        return self.trunk(x.to(self.dtype, memory_format=torch.channels_last))
+
     def find(self, photo: Image.Image, threshold: float | None = None) -> list[Head]:
         """The heads in a PIL RGB photo with their landmarks, best first, at most 6; none below the threshold (0..1)."""
         heads = [h for h in self.find_boxes(photo, threshold) if Crop.around(h.box).lies_in(photo.size)]

@@ -3,11 +3,8 @@
 Weights without looks.safetensors and breeds.safetensors (training.looks writes them) have neither.
 """
 
-
 import gradio as gr
 import torch
-import torch.nn.functional as F
-from PIL import Image
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -15,16 +12,14 @@ from starlette.routing import Route
 from torch import Tensor
 
 from model.finder import DogFinder
-from model.latents import Moves
-from model.pixels import to_file
+from model.latents import SEEN_AT, Moves
 
 from .explore import THUMBNAIL
 from .facts import LookFacts
 from .protocol import Answer, PageQuestion, Q, RequestError, read
 from .studio import MAX_COORDINATE, MAX_LATENT, Studio
-from .worker import Busy, Worker
+from .worker import Busy, Worker, thumbnail
 
-SEEN_AT = 224  # pixels a side at which the classifier learned
 FIRST = 3  # breeds that are told of a dog
 LEAST = 0.05  # share from which on a further breed is told
 NO_BREEDS = "These weights have no breeds; run python -m training.looks on them."
@@ -68,16 +63,13 @@ class Sight:
     """Lite0's classifier of breeds on the trunk that the finder has, too. In the worker's thread."""
 
     def __init__(self, studio: Studio):
-        finder = studio.finder or DogFinder()
-        self.breeds, self.trunk, self.dtype = studio.vae.breeds, finder.trunk, finder.dtype
+        self.breeds, self.finder = studio.vae.breeds, studio.finder or DogFinder()
 
     @torch.inference_mode()
     def shares(self, x: Tensor) -> Tensor:
         """Pictures [B, 3, S, S] in [-1, 1] -> the share of each breed [B, 118]; those of one picture add up to 1."""
         assert self.breeds is not None
-        x = F.interpolate(x, size=SEEN_AT, mode="bilinear", antialias=True)
-        features = self.trunk(x.to(self.dtype, memory_format=torch.channels_last))
-        return self.breeds.logits(features[-1]).softmax(1)
+        return self.breeds.logits(self.finder.features(x, SEEN_AT)[-1]).softmax(1)
 
 
 class Named:
@@ -181,8 +173,7 @@ class Named:
         if breed not in self.thumbnails:
             assert self.breeds is not None
             picture = self.studio.draw(self.breeds.examples[breed : breed + 1])[0]
-            small = picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-            self.thumbnails[breed] = to_file(small, "WEBP", quality=82)
+            self.thumbnails[breed] = thumbnail(picture, THUMBNAIL)
         return self.thumbnails[breed]
 
 

@@ -182,7 +182,10 @@ def data_url(picture: Image.Image, still: bool = True) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def thumbnail_url(picture: Image.Image, side: int) -> str:
+def thumbnail(picture: Image.Image, side: int) -> bytes:
     """A small WebP, about 1 kB at 64 pixels."""
-    small = picture.resize((side, side), Image.Resampling.LANCZOS)
-    return f"data:image/webp;base64,{base64.b64encode(to_file(small, 'WEBP', quality=82)).decode()}"
+    return to_file(picture.resize((side, side), Image.Resampling.LANCZOS), "WEBP", quality=82)
+
+
+def thumbnail_url(picture: Image.Image, side: int) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(thumbnail(picture, side)).decode()}"

@@ -3,10 +3,11 @@
 from .basis import Basis, distance_law, numbered, principal_directions
 from .chosen import Chosen, approach
 from .latents import Latents
-from .moves import Breeds, Looks, Moves
+from .moves import SEEN_AT, Breeds, Looks, Moves, breed_logits
 from .priors import Mixture, Normal, Prior
 
 __all__ = [
+    "SEEN_AT",
     "Basis",
     "Breeds",
     "Chosen",
@@ -17,6 +18,7 @@ __all__ = [
     "Normal",
     "Prior",
     "approach",
+    "breed_logits",
     "distance_law",
     "numbered",
     "principal_directions",

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..files import write_whole
 
+SEEN_AT = 224  # pixels a side at which lite0 learned to tell breeds
 M = TypeVar("M", bound="Moves")
 
 
@@ -122,8 +123,7 @@ class Breeds(Moves):
 
     def logits(self, features: Tensor) -> Tensor:
         """The trunk's features at stride 32 [B, C, H, W] of pictures -> logits of the breeds [B, K], float32."""
-        h = torch.einsum("bchw,dc->bdhw", features.float(), self.head_weight) + self.head_bias[:, None, None]
-        return h.clamp(0, 6).mean((2, 3)) @ self.class_weight.T + self.class_bias
+        return breed_logits(features, self.head_weight, self.head_bias, self.class_weight, self.class_bias)
 
     def check(self, dim: int) -> None:
         super().check(dim)
@@ -132,3 +132,11 @@ class Breeds(Moves):
         fit &= self.class_weight.shape == classes and self.class_bias.shape == classes[:1]
         if not fit or len(self.head_weight) != classes[1]:
             raise ValueError("has parts that do not fit each other")
+
+
+def breed_logits(
+    features: Tensor, head_weight: Tensor, head_bias: Tensor, class_weight: Tensor, class_bias: Tensor
+) -> Tensor:
+    """`Breeds.logits`, of parts in float32."""
+    h = torch.einsum("bchw,dc->bdhw", features.float(), head_weight) + head_bias[:, None, None]
+    return h.clamp(0, 6).mean((2, 3)) @ class_weight.T + class_bias

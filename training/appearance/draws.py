@@ -3,20 +3,19 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from model import DogFinder, DogVAE
 from model.landmarks import MIRROR
 from model.landmarks import SIZE as LANDMARKS_SIZE
+from model.latents import SEEN_AT, breed_logits
 from model.packed import packed
 
 from ..features import load_breeds
 from .measures import measure
 
 BATCH = 16
-SEEN_AT = 224  # pixels a side at which lite0 learned ImageNet
 
 
 @dataclass
@@ -34,9 +33,8 @@ class Eye:
 
     def __init__(self, vae: DogVAE, finder: DogFinder | None = None):
         self.vae, self.decode = vae, packed(vae).decode
-        finder = finder or DogFinder()
-        self.trunk, self.maps, self.dtype = finder.trunk, finder.landmarks.maps, finder.dtype
-        self.head, self.classes = load_breeds()
+        self.finder = finder or DogFinder()
+        self.classifier = classifier_parts(*load_breeds())
 
     def draw(self, z: Tensor, what: str) -> Seen:
         """Latents [N, D] -> what is seen in their pictures. what: for the progress bar."""
@@ -49,17 +47,12 @@ class Eye:
         breeds = self.breeds(x)
         return Seen(*measure(x, self.points(x), breeds), breeds)
 
-    def features(self, x: Tensor, size: int) -> list[Tensor]:
-        x = F.interpolate(x, size=size, mode="bilinear", antialias=True)
-        return self.trunk(x.to(self.dtype, memory_format=torch.channels_last))
-
     def breeds(self, x: Tensor) -> Tensor:
-        h = F.relu6(self.head(self.features(x, SEEN_AT)[-1].float())).mean((2, 3))
-        return self.classes(h)
+        return breed_logits(self.finder.features(x, SEEN_AT)[-1], **self.classifier)
 
     def points(self, x: Tensor) -> Tensor:
         """Eyes and nose [B, 3, 2] as shares of the side: the pictures are framed by them, so one look is enough."""
-        points, _, _ = self.maps(*self.features(torch.cat([x, x.flip(3)]), LANDMARKS_SIZE)[2:])
+        points, _, _ = self.finder.landmarks.maps(*self.finder.features(torch.cat([x, x.flip(3)]), LANDMARKS_SIZE)[2:])
         straight, mirrored = points.float().chunk(2)
         return (straight + torch.stack([1 - mirrored[..., 0], mirrored[..., 1]], dim=-1)[:, MIRROR]) / 2
 

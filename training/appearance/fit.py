@@ -13,7 +13,7 @@ from torch import Tensor
 from model import DogVAE, Latents
 from model.latents import Breeds, Looks
 
-from .draws import Eye, Seen, classifier_parts
+from .draws import Eye, Seen
 from .measures import MEASURES, NAMES, Scale
 from .names import BREEDS
 
@@ -97,7 +97,7 @@ def fit_breeds(latents: Latents, eye: Eye, draws: Draws) -> Breeds:
     seen = eye.draw(tried.flatten(0, 1), "examples").breeds.softmax(1).view(len(kept), len(STEPS), -1)
     chosen = seen.diagonal(dim1=0, dim2=2).T.argmax(1)  # [K]
     examples = tried[torch.arange(len(kept)), chosen]
-    return Breeds(list(BREEDS), readings, levels, kept, free, examples, **classifier_parts(eye.head, eye.classes))
+    return Breeds(list(BREEDS), readings, levels, kept, free, examples, **eye.classifier)
 
 
 def background(draws: Draws) -> Tensor:
@@ -131,15 +131,15 @@ def changes(latents: Latents, eye: Eye, draws: Draws, looks: Looks) -> Tensor:
 def chosen(looks: Looks, change: Tensor) -> list[int]:
     """The Looks to show: those that change their own measure at least twice as much as any other. change [K, K], as
     `changes` returns it."""
-    own, most = own_and_most(change)
+    own, most, _ = own_and_most(change)
     return [k for k in range(len(looks.names)) if own[k] >= 2 * most[k]]
 
 
-def own_and_most(change: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each Look the change of its own measure and the largest of any other's, [K] each."""
+def own_and_most(change: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each Look the change of its own measure, the largest of any other's, and which other that is, [K] each."""
     others = change.abs().clone()
     others.fill_diagonal_(0)
-    return change.diagonal(), others.amax(1)
+    return change.diagonal(), *others.max(1)
 
 
 def only(looks: Looks, shown: list[int]) -> Looks:

@@ -20,9 +20,7 @@ TOWARD, SCARCE = 3.0, 2  # how far dogs are moved toward each breed, and how man
 
 def table(looks: Looks, change: Tensor, shown: list[int], count: int) -> str:
     """Markdown. change [K, K]: as `fit.changes` returns it."""
-    own, most = own_and_most(change)
-    others = change.abs().clone()
-    others.fill_diagonal_(0)
+    own, most, other = own_and_most(change)
     lines = [
         f"Each Look moved from -{REACH:g} to {REACH:g} on {TRIED} dogs, the background kept; fitted to {count:,} "
         "draws. In standard deviations of random dogs:",
@@ -31,9 +29,8 @@ def table(looks: Looks, change: Tensor, shown: list[int], count: int) -> str:
         "| --- | --- | ---: | --- | --- |",
     ]
     for k, (name, (low, high)) in enumerate(zip(looks.names, looks.ends)):
-        other = looks.names[int(others[k].argmax())]
-        verdict = "yes" if k in shown else "no"
-        lines.append(f"| {name} | {low} - {high} | {own[k]:.2f} | {most[k]:.2f} ({other}) | {verdict} |")
+        verdict, moved = "yes" if k in shown else "no", looks.names[other[k]]
+        lines.append(f"| {name} | {low} - {high} | {own[k]:.2f} | {most[k]:.2f} ({moved}) | {verdict} |")
     return "\n".join(lines)
 
 

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from model.files import write_whole
 from training.command import one_sentence, unwritten
-from training.tables import table
+from training.tables import table, write_json
 
 from .support.machine import machine
 from .support.servers import ROOT, free_port, serving
@@ -129,8 +128,7 @@ def main(argv: list[str] | None = None) -> None:
         result = bench_crowd(args.seconds)
         print(crowd_table(result))
         if args.json:
-            args.json.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(args.json, (json.dumps(result, indent=2) + "\n").encode())
+            write_json(result, args.json)
 
 
 if __name__ == "__main__":

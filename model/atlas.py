@@ -45,14 +45,10 @@ def looks(pictures: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(pictures[..., edge:-edge, edge:-edge].float(), 6).flatten(1)
 
 
-def lay_out(features: Tensor, side: int = SIDE, rounds: int = 1000) -> Tensor:
-    """features [side * side, F] -> the order [side * side] in which they fill a grid row by row, neighbours alike."""
-    *_, order = sorting(features, side, rounds)
-    return order
-
-
 def sorting(features: Tensor, side: int = SIDE, rounds: int = 1000) -> Iterator[Tensor]:
-    """The steps of `lay_out`, for who has something else to do meanwhile: the order after some rounds.
+    """features [side * side, F] -> the order [side * side] in which they fill a grid row by row, neighbours alike.
+
+    It comes step by step, each STEP rounds better than the one before, so that other work can be done meanwhile.
 
     From their two principal components, pairs are swapped wherever both then fit the mean of their
     neighbourhood better, which shrinks as the rounds pass (self-sorting map: Strong & Gong 2014).

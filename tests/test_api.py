@@ -6,7 +6,6 @@ import json
 import math
 import threading
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import gradio as gr
@@ -21,6 +20,7 @@ from model.photos import CUT_SHORT
 from model.pixels import to_picture, to_tensor
 from tests.support.files import packed
 from tests.support.serving import ROOT
+from tests.support.threads import answered
 from ui.api import has_hung_up
 from ui.nearer import Descents
 from ui.worker import Gone, Worker
@@ -108,8 +108,8 @@ def test_a_descent_that_nobody_waits_for_ends():
     descents = Descents(None, Worker())
     descents.begin = lambda x, steps: SimpleNamespace(over=False)
     descents.go_on = taken.append
-    with pytest.raises(Gone), ThreadPoolExecutor(1) as pool:  # in this thread the browser's loop may be running
-        pool.submit(asyncio.run, descents.whole(None, 40, is_gone)).result(60)
+    with pytest.raises(Gone):
+        answered(descents.whole(None, 40, is_gone))
     assert len(taken) == 3
 
 

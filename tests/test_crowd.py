@@ -11,7 +11,7 @@ from tests.support.tiny import some_latents, tiny_vae
 from ui.pad import Pad
 from ui.protocol import Move
 from ui.studio import Studio
-from ui.worker import MAX_WAITING, Busy, Gone, Moves, Worker
+from ui.worker import MAX_WAITING, Busy, Gone, Moves, Worker, sentence
 
 
 class Page:
@@ -132,7 +132,7 @@ def test_too_many_requests_get_a_sentence_at_once():
         tasks = await begun(*(held.worker.run(len, "x") for _ in range(MAX_WAITING)))
         with pytest.raises(Busy, match="try again"):
             await held.worker.run(len, "x")
-        assert (await held.worker.answer(len, "x"))["busy"]
+        assert (await sentence(held.worker.run(len, "x")))["busy"]
         held.gate.set()
         return await asyncio.gather(*tasks)
 

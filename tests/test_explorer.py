@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
-from tests.support.serving import DESKTOP, PHONE, PIXELS, ROOT, show, tab, visit
+from tests.support.serving import DESKTOP, PHONE, PIXELS, ROOT, show, tab, untroubled, visit
 from tests.test_page import distance, draw, message, move, picture
 from ui.pad import PARTNER_SEED
 
@@ -25,10 +25,8 @@ def shared(request, browser, server):
     size, theme = KINDS[request.param]
     page = visit(browser, f"{server.url}/?__theme={theme}", size, own=server.url)
     page.kind = request.param
-    yield page
-    trouble = page.trouble
-    page.close()
-    assert trouble == []
+    with untroubled(page):
+        yield page
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
-from tests.support.serving import DESKTOP, PHONE, ROOT, visit
+from tests.support.serving import DESKTOP, PHONE, ROOT, untroubled, visit
 from ui.lesson.code import SHOWN, with_code
 from ui.scripts import WEB
 
@@ -34,10 +34,8 @@ def lesson(request, browser, server):
     assert not scripts, "the lesson was loaded before its tab was opened"
     open_lesson(page)
     assert len(scripts) >= 3
-    yield page
-    trouble = page.trouble
-    page.close()
-    assert trouble == []
+    with untroubled(page):
+        yield page
 
 
 def slide(page, part: str, value: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 from gradio_client import Client
 from PIL import Image
 
-from tests.support.serving import DESKTOP, PHONE, show, visit
+from tests.support.serving import DESKTOP, PHONE, show, untroubled, visit
 from tests.test_page import distance, draw, message, picture
 
 SLIDER = "#latents input[type=range]"
@@ -16,10 +16,8 @@ SLIDER = "#latents input[type=range]"
 def shared(request, browser, server):
     page = visit(browser, server.url, request.param, touch=request.param == PHONE, kind="")
     page.press_on = page.tap if request.param == PHONE else page.click
-    yield page
-    trouble = page.trouble
-    page.close()
-    assert trouble == []
+    with untroubled(page):
+        yield page
 
 
 @pytest.fixture

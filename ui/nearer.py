@@ -56,11 +56,9 @@ class Descents:
         """
         self.forget()
         if question.crop is not None:
-            if len(self.begun) >= MOST and question.page not in self.begun:
-                raise Busy(CROWDED)
+            self.refuse_crowd(question.page)
             begun = await self.piece(self.open, question.crop, request=request)
-            if len(self.begun) >= MOST and question.page not in self.begun:  # others began meanwhile
-                raise Busy(CROWDED)
+            self.refuse_crowd(question.page)  # others may have begun meanwhile
             self.begun[question.page] = begun
         descent = self.begun.get(question.page)
         if descent is None:
@@ -88,6 +86,11 @@ class Descents:
     async def piece(self, function: Callable, *args, request: gr.Request | None = None):
         """The result of function(*args), of which at most one of all descents is waited for by anybody's move."""
         return await self.worker.piece(function, *args, request=request)
+
+    def refuse_crowd(self, page: str) -> None:
+        """Raises Busy where one more descent would be too many."""
+        if len(self.begun) >= MOST and page not in self.begun:
+            raise Busy(CROWDED)
 
     def expected(self) -> float | None:
         """Seconds that a descent that begins now takes beside the others; None before it was measured."""

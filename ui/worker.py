@@ -73,10 +73,6 @@ class Worker:
         async with self.long_work:
             return await asyncio.wrap_future(self.pool.submit(function, *args))
 
-    async def answer(self, function: Callable, *args, request: gr.Request | None = None) -> dict:
-        """As `run`, for the page: what went wrong comes back as {"error": sentence}."""
-        return await sentence(self.run(function, *args, request=request))
-
 
 class Moves:
     """The live moves of all pages on the worker's one thread: a crowd gets slower, and each page as slow as the others.

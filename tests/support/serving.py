@@ -114,6 +114,15 @@ def visit(
     return page
 
 
+@contextlib.contextmanager
+def untroubled(page):
+    """Closes the page at the end, and asserts that nothing went wrong on it."""
+    yield page
+    trouble = page.trouble
+    page.close()
+    assert trouble == []
+
+
 def show(page, kind: str) -> None:
     """Chooses which sliders are shown: "looks", "breeds" or "all"."""
     page.evaluate(f"document.querySelector('[data-kind={kind}]').click()")

@@ -40,7 +40,7 @@ export async function seedDog(seed, temperature = 1) {
  * @param {Known} base
  * @param {Partial<Dog>} also what is known of it beside
  */
-export function beginFrom(base, also = {}) {
+function beginFrom(base, also = {}) {
   const space = state.dog.space === "map" ? "directions" : state.dog.space;
   update({ dog: settledAs(base, { base, space, place: null, isAway: false, ...also }), sight: base, playing: false });
 }

@@ -2,7 +2,7 @@
 // camera; or an example in its place.
 
 import { build, isShown, onClick, onFile, part, say } from "./page.js";
-import { OUT_OF_REACH, untold } from "./server.js";
+import { outOfReach } from "./server.js";
 import { state } from "./store.js";
 import { fetchScripts } from "./tabs.js";
 
@@ -18,7 +18,7 @@ function exampleButton(url, index) {
     <img src="${url}" alt="Example dog ${index + 1}, drawn by the model" width="56" height="56"></button>`);
   example.addEventListener("click", async () => {
     const blob = await fetch(url).then((answer) => answer.blob()).catch(() => null);
-    if (!blob) return say(untold() || OUT_OF_REACH, true);
+    if (!blob) return say(outOfReach(), true);
     await take(new File([blob], `example-${index + 1}.png`, { type: blob.type }), "example, drawn by DogVAE");
   });
   return example;

@@ -18,7 +18,7 @@ import { state } from "./store.js";
  * @typedef {{ pictures: string[], dogs: number[][] }} Walled
  */
 
-export const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
+const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Please try again.";
 const UNREADABLE = "Your browser can't read this file: it is a folder, or was changed, moved or deleted. Please choose a photo again.";
 const OFFLINE = "Your device is not connected to a network just now; your dog is kept. Please try again later.";
 const TOO_LARGE = "The file is larger than 25 MB; please choose a smaller photo.";
@@ -154,8 +154,11 @@ export function reason(error) {
   const text = String(/** @type {any} */ (error)?.message ?? error);
   if (error instanceof DOMException && /^Not(Found|Readable)/.test(error.name)) return UNREADABLE;
   if (/413|exceed|too large/i.test(text)) return TOO_LARGE;
-  return !navigator.onLine ? OFFLINE : untold() || OUT_OF_REACH;
+  return navigator.onLine ? outOfReach() : OFFLINE;
 }
+
+/** The sentence for a server that does not answer. */
+export const outOfReach = () => untold() || OUT_OF_REACH;
 
 /** What is said where a proxy serves the page under a sub-path that the server does not know of; "" otherwise. */
 export function untold() {

@@ -2,7 +2,7 @@
 // ability needs of the server, and again when the dog has changed.
 
 import { isShown, part, parts, say } from "./page.js";
-import { OUT_OF_REACH, untold } from "./server.js";
+import { outOfReach } from "./server.js";
 import { state, subscribe, update } from "./store.js";
 
 /** @type {Record<string, () => Promise<{ start: () => void }>[]>} the modules of each panel that has some of its own */
@@ -56,7 +56,7 @@ export async function fetchScripts(panel) {
     return true;
   } catch {
     delete fetched[panel]; // the next tap tries again
-    say(untold() || OUT_OF_REACH, true);
+    say(outOfReach(), true);
     return false;
   }
 }

@@ -99,6 +99,7 @@ def test_the_crop_folds_away_and_nothing_moves(pad, photo, tmp_path):
     assert pad.locator("#photo img").is_hidden()
     send(pad, tmp_path / "none.png")
     assert pad.locator("#photo img").is_visible() and pad.locator("#use-box").is_visible()
+    assert pad.locator("#sees").is_hidden(), "that was seen in another picture"
     assert pad.locator("#photo .dot:visible").count() == 0 and pad.locator("#photo .dots").is_hidden()
     assert pad.trouble == []
 

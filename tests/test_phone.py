@@ -112,3 +112,16 @@ def test_the_map_is_large_enough_for_a_finger(phone):
     swipe(40, 20)
     phone.wait_for_function("before => document.querySelector('#dog img').src !== before", arg=here)
     assert phone.locator("#map .point").bounding_box()["x"] > point["x"] + 30
+
+
+def test_what_has_the_focus_is_not_under_the_dog(phone):
+    phone.locator("#latents input[type=range]").nth(8).focus()
+    for _ in range(12):
+        phone.keyboard.press("Shift+Tab")
+        assert phone.evaluate(
+            """() => {
+                const { left, top, width, height } = document.activeElement.getBoundingClientRect();
+                const there = document.elementFromPoint(left + width / 2, top + height / 2);
+                return (document.activeElement.closest("label") ?? document.activeElement).contains(there);
+            }"""
+        ), phone.evaluate("document.activeElement.outerHTML")

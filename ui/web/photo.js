@@ -82,6 +82,7 @@ function showUnseen() {
   image("#unseen").hidden = part("#back-to-dog").hidden = !unseen;
   if (unseen) image("#unseen").src = state.sight?.photo ?? "";
   part(".actions").inert = unseen;
+  part("#sees").style.visibility = unseen ? "hidden" : ""; // it is of the dog that the photo covers
 }
 
 /** From a photo without a dog back to the dog that was there before. */

@@ -15,6 +15,7 @@ COPY --chown=dog model model
 COPY --chown=dog ui ui
 COPY --chown=dog assets assets
 COPY --chown=dog weights weights
+COPY --chown=dog training/losses.py training/gan.py training/
 
 USER dog
 ENV GRADIO_SERVER_NAME=0.0.0.0 GRADIO_ANALYTICS_ENABLED=False

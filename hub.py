@@ -144,9 +144,12 @@ def hashes(info: ModelInfo) -> dict[str, str]:
 def _download(repo: str, revision: str, found: Found) -> Path:
     """The files into the cache, each checked: the client itself accepts a flipped byte. Raises HubError."""
     for file, expected in found.hashes.items():
-        path = _download_file(repo, file, revision, found.commit)
-        if digest(path, expected) != expected:
+        for _ in range(2):  # what the cache had may be damaged: then once more, from the Hub
+            path = _download_file(repo, file, revision, found.commit)
+            if digest(path, expected) == expected:
+                break
             _throw_away(path)
+        else:
             raise HubError(f"{file} of {repo} arrived damaged and was thrown away; start again to fetch it anew.")
     return path.parent
 
@@ -175,15 +178,12 @@ def cached(repo: str, revision: str) -> Path | None:
 
 
 def sound(folder: Path) -> bool:
-    """Whether its files are as they were uploaded; one that is not is thrown away.
+    """Whether its files are as they were uploaded.
 
     The cache names what it links to by its hash. (Where it can't link, on some Windows, this can't be told.)
     """
     names = {folder / file: Path(os.readlink(folder / file)).name for file in FILES if (folder / file).is_symlink()}
-    changed = [path for path, name in names.items() if digest(path, name) != name]
-    for path in changed:
-        _throw_away(path)
-    return not changed
+    return all(digest(path, name) == name for path, name in names.items())
 
 
 def _throw_away(path: Path) -> None:

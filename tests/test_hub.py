@@ -73,6 +73,16 @@ def test_a_file_that_changed_in_the_cache_is_fetched_anew(hub, run, pushed):
     assert (again / "model.safetensors").read_bytes() == pushed["model.safetensors"] and "because" not in source
 
 
+@pytest.mark.parametrize("name", ["latents.safetensors", "model.safetensors"])
+def test_without_the_hub_a_file_that_changed_in_the_cache_is_refused_each_time(hub, run, pushed, name):
+    folder, _ = fetched(run)
+    (folder / name).write_bytes(b"rotten")
+    for wanted in ("ann/dogs", f"ann/dogs@{folder.name}", "ann/dogs"):
+        assert "HF_HUB_OFFLINE" in sentence(run, wanted, HF_HUB_OFFLINE="1")
+    again, source = fetched(run)
+    assert (again / name).read_bytes() == pushed[name] and "because" not in source
+
+
 def test_a_full_disk(hub, run, pushed):
     assert "could not be kept (File too large)" in sentence(run, "ann/dogs", 100_000)
 

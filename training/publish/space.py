@@ -19,7 +19,8 @@ from hub import PATIENCE, answer, ask, in_background, plain, probe, split
 from ..command import one_sentence
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = ["app.py", "hub.py", "LICENSE", "NOTICE", "model", "ui", "assets", "weights"]
+SHOWN = ["training/losses.py", "training/gan.py"]  # the lesson shows lines of them (ui/lesson/code.py)
+NEEDED = ["app.py", "hub.py", "LICENSE", "NOTICE", "model", "ui", "assets", "weights", *SHOWN]
 READ_ON = ["docs", "training/RESULTS.md"]  # what README.md links to beside them
 ZERO_GPU = {"torch": "torch>=2.8,<2.12", "torchvision": "torchvision>=0.23,<0.27"}  # what it has drivers for
 CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"  # 0.2 GB instead of 3

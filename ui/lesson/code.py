@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# By the names that lesson.html calls them. A Space has no training/: there its lines are left out.
+# By the names that lesson.html calls them. What is deployed has these two files of training/, too.
 SHOWN = {
     "loss": ("training/losses.py", "ClassicLoss.forward"),
     "widest": ("model/latents/basis.py", "Basis.widest"),
@@ -26,11 +26,8 @@ def with_code(page: str) -> str:
 
 
 def lines(file: str, function: str) -> str:
-    """A function, or a class's method, as HTML; "" where the file is not there."""
-    path = ROOT / file
-    if not path.is_file():
-        return ""
-    text = path.read_text(encoding="utf-8")
+    """A function, or a class's method, as HTML."""
+    text = (ROOT / file).read_text(encoding="utf-8")
     node: ast.AST = parsed(text)
     for name in function.split("."):
         node = next(part for part in ast.iter_child_nodes(node) if getattr(part, "name", None) == name)

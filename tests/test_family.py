@@ -132,6 +132,45 @@ def test_what_is_no_longer_the_seeds_or_the_photos_dog(desktop):
     assert desktop.locator("#compare").is_visible()
 
 
+def test_a_wall_that_is_refused_leaves_no_empty_frames(desktop):
+    refused = []
+
+    def refuse(route):
+        if called(route) != "wall" or len(refused) > 1:
+            return route.continue_()
+        refused.append(route)
+        return route.continue_() if len(refused) == 1 else route.fulfill(json={"error": "This can't be drawn."})
+
+    desktop.route("**/component_server/**", refuse)
+    tab(desktop, "Twelve")
+    desktop.wait_for_selector("#message.problem")
+    desktop.wait_for_selector("#wall:not([aria-busy])")
+    assert desktop.locator("#wall > *").count() == desktop.locator("#wall img").count() == 4
+    tab(desktop, "Similar")
+    tab(desktop, "Twelve")
+    assert len(wall(desktop)) == 12
+
+
+def test_a_dog_that_was_moved_meanwhile_is_not_replaced_by_the_last_one(desktop):
+    draw(desktop, 8)
+    held = []
+
+    def hold(route):
+        held.append(route) if called(route) == "draw" else route.continue_()
+
+    desktop.route("**/component_server/**", hold)
+    desktop.reload()
+    desktop.wait_for_selector("#sliders input")
+    while not held:
+        desktop.wait_for_timeout(50)
+    move(desktop, 2, 2)
+    moved = picture(desktop)
+    with desktop.expect_response("**/component_server/**"):
+        held[0].continue_()
+    desktop.wait_for_timeout(300)
+    assert picture(desktop) == moved and not message(desktop).startswith("Seed 8")
+
+
 def test_the_last_dog_comes_back(page):
     first = picture(page)
     draw(page, 8)

@@ -18,6 +18,8 @@ from tests.support.serving import PIXELS
 from tests.support.threads import answered
 from tests.support.tiny import LARGE, some_latents, tiny_vae
 from ui.api import Api, Morph, Sample
+from ui.looks import Named
+from ui.nearer import Descents
 from ui.pad import Pad, server_function
 from ui.protocol import (
     ContactSheet,
@@ -272,7 +274,8 @@ def test_a_move_waits_for_one_step_of_all_descents(pad, monkeypatch):
 def test_the_endpoints(studio, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     uploads: set[str] = set()
-    api = Api(studio, Worker(), uploads)
+    worker = Worker()
+    api = Api(studio, worker, uploads, Descents(studio, worker), Named(studio, worker))
     pictures, (a, b) = answered(api.sample(7.0, 1, 2))
     unlike = ImageChops.difference(answered(api.decode(a)), pictures[0])
     assert max(ImageStat.Stat(unlike).mean) < 1 and len(pictures) == 2  # a batch is rounded otherwise than one alone

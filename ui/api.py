@@ -61,17 +61,10 @@ class Api:
     or Busy; Gone where nobody waits for the answer.
     """
 
-    def __init__(
-        self,
-        studio: Studio,
-        worker: Worker,
-        uploads: set[str],
-        descents: Descents | None = None,
-        named: Named | None = None,
-    ):
-        """descents, named: those of the page, beside which a program's are."""
+    def __init__(self, studio: Studio, worker: Worker, uploads: set[str], descents: Descents, named: Named):
+        """descents, named: the page's own; what programs ask for goes through them, too."""
         self.studio, self.worker, self.uploads = studio, worker, uploads
-        self.descents, self.named = descents or Descents(studio, worker), named or Named(studio, worker)
+        self.descents, self.named = descents, named
 
     async def sample(self, seed: float, temperature: float, n: float):
         """Draws n random dogs.

@@ -8,6 +8,14 @@ import { changed, numbers, state, subscribe, update } from "./store.js";
 
 /** @import { Dog, Known } from "./store.js" */
 /** @typedef {Known & import("./server.js").Failure} Answer */
+/**
+ * @typedef {object} About a dog that is fetched
+ * @property {string} [doing] what is said meanwhile
+ * @property {boolean} [unasked] the visitor did not ask for it: it does not replace a dog that they have moved meanwhile
+ * @property {number | null} [seed] null where the dog is not just a seed's
+ * @property {string} [shownSeed] what the field of the seed then shows
+ * @property {number} [temperature]
+ */
 
 export const NO_SEED = "The seed is a whole number, 0 or more.";
 
@@ -55,15 +63,14 @@ export function reset() {
  * this one.
  * @param {() => Promise<Answer>} call
  * @param {(answer: Answer) => string} sentence what is said of the new dog
- * @param {{ doing?: string, seed?: number | null, shownSeed?: string, temperature?: number }} [about] doing: what is
- *   said meanwhile; seed: null where the dog is not just a seed's; shownSeed: what the field of the seed then shows
+ * @param {About} [about]
  */
-export async function fetchDog(call, sentence, { doing = "", seed = null, shownSeed = "", temperature } = {}) {
-  const wish = state.wish + 1;
+export async function fetchDog(call, sentence, { doing = "", unasked = false, seed = null, shownSeed = "", temperature } = {}) {
+  const wish = state.wish + 1, { c } = state.dog;
   update({ wish });
   if (doing) say(doing);
   const answer = await call().catch((error) => /** @type {Answer} */ ({ error: server.reason(error) }));
-  if (wish !== state.wish || answer.dropped) return;
+  if (wish !== state.wish || answer.dropped || (unasked && c !== state.dog.c)) return;
   if (answer.error) {
     update({ fields: { ...state.fields } }); // what was typed is not this dog's: the fields show again what is
     return say(answer.error, true);
@@ -88,17 +95,18 @@ export function drawSeed(seed, temperature = Number(field("#temperature").value)
  * @param {number} seed
  * @param {number} temperature
  * @param {number[][]} keep [direction, value] of each locked slider
+ * @param {About} [more]
  */
-export function drawWith(seed, temperature, keep) {
+export function drawWith(seed, temperature, keep, more = {}) {
   const sentence = keep.length
     ? `Seed ${seed}, but for ${keep.length === 1 ? "the locked slider" : `${keep.length} locked sliders`}.`
     : `Seed ${seed}: draw it again any time.`;
-  const about = { seed: keep.length ? null : seed, shownSeed: `${seed}`, temperature };
+  const about = { seed: keep.length ? null : seed, shownSeed: `${seed}`, temperature, ...more };
   return fetchDog(() => server.draw({ seed, temperature, keep }), () => sentence, about);
 }
 
-/** Fetches the dog of these coordinates. @param {number[]} c @param {string} sentence */
-export const goTo = (c, sentence) => fetchDog(() => server.dogAt(c, state.wish), () => sentence);
+/** Fetches the dog of these coordinates. @param {number[]} c @param {string} sentence @param {About} [about] */
+export const goTo = (c, sentence, about) => fetchDog(() => server.dogAt(c, state.wish), () => sentence, about);
 
 /**
  * Moves this dog to other coordinates; as with a slider, Reset goes back to where it began.

@@ -1,6 +1,6 @@
 // The dog that the page begins with: that of its address, else the last one that this browser saw.
 
-import { drawSeed, goTo } from "./dog.js";
+import { drawSeed, drawWith, goTo } from "./dog.js";
 import { moveAsLinked } from "./looks.js";
 import { readLink, sameDog } from "./math.js";
 import { changed, state, subscribe } from "./store.js";
@@ -57,7 +57,7 @@ async function follow({ error, c, seed, temperature }) {
 
 /** @param {Last} last */
 const bringBack = ({ c, seed, temperature }) =>
-  (seed === null ? goTo(c, "Your last dog.") : drawSeed(seed, temperature, new Set()));
+  (seed === null ? goTo(c, "Your last dog.", { unasked: true }) : drawWith(seed, temperature, [], { unasked: true }));
 
 export async function beginWithLastDog() {
   const link = linkOfAddress(), last = readLast();

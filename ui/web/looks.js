@@ -72,11 +72,12 @@ export async function moveAsLinked(query, problem = "") {
 async function moveAlong(wanted) {
   if (!wanted.length) return;
   const { looks, breeds } = state.facts, places = await fetchLooks();
-  let { c } = state.dog;
-  for (const [name, far] of wanted) {
-    const way = breeds.includes(name) ? await ask(toward(name)) : places?.[looks.findIndex((look) => look.name === name)];
-    if (way) c = along(c, way, standing(c, way) + far);
-  }
+  const ways = await Promise.all(wanted.map(([name]) =>
+    (breeds.includes(name) ? ask(toward(name)) : places?.[looks.findIndex((look) => look.name === name)])));
+  let { c } = state.dog; // the visitor may have moved it meanwhile
+  ways.forEach((way, i) => {
+    if (way) c = along(c, way, standing(c, way) + wanted[i][1]);
+  });
   moveDog(c);
   await whenSettled(); // a sentence that is said earlier would go with the next picture
 }

@@ -56,7 +56,11 @@ async function drawWall(wanted = newSeeds()) {
   for (let first = 0; first < COUNT; first += PIECE) {
     const answer = await insist({ seeds: seeds.slice(first, first + PIECE), temperature, keep }, wall);
     if (wall !== walls) return;
-    if (!answer) break;
+    if (!answer) { // what is wrong was said; the tab, opened again, tries anew
+      seeds = [];
+      for (const place of places) place.remove();
+      break;
+    }
     answer.pictures.forEach((picture, i) => {
       const choose = () => drawWith(wanted[first + i], temperature, keep);
       places[first + i].replaceWith(item(picture, answer.dogs[i], first + i, choose));

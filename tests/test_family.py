@@ -156,7 +156,8 @@ def test_a_dog_that_was_moved_meanwhile_is_not_replaced_by_the_last_one(desktop)
     held = []
 
     def hold(route):
-        held.append(route) if called(route) == "draw" else route.continue_()
+        is_last = called(route) == "draw" and json.loads(route.request.post_data_buffer)["data"]["seed"] == 8
+        held.append(route) if is_last else route.continue_()
 
     desktop.route("**/component_server/**", hold)
     desktop.reload()
@@ -165,9 +166,9 @@ def test_a_dog_that_was_moved_meanwhile_is_not_replaced_by_the_last_one(desktop)
         desktop.wait_for_timeout(50)
     move(desktop, 2, 2)
     moved = picture(desktop)
-    with desktop.expect_response("**/component_server/**"):
+    with desktop.expect_response(lambda response: response.request == held[0].request):
         held[0].continue_()
-    desktop.wait_for_timeout(300)
+    desktop.wait_for_timeout(500)
     assert picture(desktop) == moved and not message(desktop).startswith("Seed 8")
 
 

@@ -1,4 +1,4 @@
-// Part 5 of the lesson: random dogs from the bell curve, or from where the dogs of a trained model lie.
+// Part 5 of the lesson: switches between random dogs from the bell curve and from where a model's real dogs lie.
 
 import { build } from "./page.js";
 import { enable, insist, inside, priceText, showRow } from "./lesson-page.js";

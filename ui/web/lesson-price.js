@@ -1,4 +1,5 @@
-// Part 3 of the lesson: the same small model at several prices. All of it comes at once; the slider chooses.
+// Part 3 of the lesson: the same small model, trained at several prices of KL. One answer contains all
+// of them; the slider chooses.
 
 import { drawCloud, drawCurves, enable, inside, ofPhoto, priceText, showRow } from "./lesson-page.js";
 import { price } from "./lesson-server.js";

@@ -1,4 +1,4 @@
-// Part 1 of the lesson: a dog through few numbers. All pictures come at once; the slider chooses among them.
+// Part 1 of the lesson: a dog is encoded in only a few numbers. One answer contains all pictures; the slider chooses.
 
 import { allInside, enable, inside, ofPhoto } from "./lesson-page.js";
 import { squeeze } from "./lesson-server.js";
@@ -11,7 +11,7 @@ let squeezed;
 
 const number = (/** @type {number} */ n) => n.toLocaleString("en");
 
-/** @param {boolean} [aloud] whether it is said in words what has changed */
+/** @param {boolean} [aloud] whether to describe it in words */
 function show(aloud = true) {
   const all = 3 * squeezed.size ** 2, { kept, picture, psnr } = squeezed.steps[Number(part("input").value)];
   part("[data-part=picture]").src = picture;

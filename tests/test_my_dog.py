@@ -196,6 +196,7 @@ def test_at_its_end_it_says_how_near_it_came(desktop_pad, photo):
         timeout=120_000,
     )
     assert desktop_pad.inner_text("#message").startswith(said.split(". ")[0])
+    assert desktop_pad.text_content("#reconstruction p").startswith("Brought nearer to the photo: PSNR")
     assert desktop_pad.locator("#approach").is_hidden() and desktop_pad.locator("#nearer").is_hidden()
 
 

@@ -1,4 +1,4 @@
-// node --test tests/web (tests/test_web.py runs it)
+// Tests of ui/web/math.js. tests/test_web.py runs them: node --test tests/web
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,18 +1,24 @@
-// The dog as it is now, put back into the visitor's own photo, beside it. All is done here: the photo stays in the browser.
+// Draws the dog on the page into the visitor's photo, and shows that beside the original. The browser does this alone:
+// the photo is not sent anywhere.
 
 import { whenSettled } from "./dog.js";
 import { LIGHT, inverse, join, lightChange, softEdge, toPhoto } from "./blend.js";
-import { image, onClick, part, saveFile, say } from "./page.js";
+import { image, onClick, part, saveBlob, say } from "./page.js";
 import { state, subscribe } from "./store.js";
 import { whenOpened } from "./tabs.js";
 
 /** @import { Known, Place } from "./store.js" */
-/** @typedef {{ photo: HTMLCanvasElement, scale: number, place: Place, size: number[], light: Uint8ClampedArray }} Scene */
+/**
+ * @typedef {{ photo: HTMLCanvasElement, scale: number, place: Place, size: number[], light: Uint8ClampedArray }} Scene
+ *   scale: pixels of the canvas per pixel of the photo; light: the photo under the dog [LIGHT x LIGHT x RGBA]
+ */
 
-const SHOWN = 1024, SAVED = 2048; // pixels of the longer side
-const WAIT_MS = 100; // between two pictures while a slider moves
-const FINE = 4; // times LIGHT, at which the place's light is drawn before it is averaged
-const KEEP_URL_MS = 10000; // until the browser has read the file that it saves
+// Pixels on the longer side of the photo.
+const SHOWN = 1024, SAVED = 2048;
+// Least time between two drawings while a slider moves.
+const WAIT_MS = 100;
+// The part of the photo under the dog is drawn FINE x LIGHT pixels wide, then averaged to LIGHT.
+const FINE = 4;
 
 /** @type {{ of: Known, scene: Promise<Scene> } | null} */
 let shown = null;
@@ -31,7 +37,7 @@ function canvasOf(width, height) {
 }
 
 /** @param {HTMLCanvasElement} canvas */
-function brush(canvas) {
+function contextOf(canvas) {
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
   context.imageSmoothingQuality = "high";
   return context;
@@ -45,21 +51,21 @@ async function imageAt(url) {
   return picture;
 }
 
-/** The server's copy, at its own size. @param {HTMLImageElement} copy @param {number} width of the photo */
+/** The server's small copy of the photo. @param {HTMLImageElement} copy @param {number} width of the photo */
 function smallCopy(copy, width) {
   const canvas = canvasOf(copy.naturalWidth, copy.naturalHeight);
-  brush(canvas).drawImage(copy, 0, 0);
+  contextOf(canvas).drawImage(copy, 0, 0);
   return { canvas, scale: copy.naturalWidth / width };
 }
 
 /**
- * The photo as the server read it, of at most so many pixels a side. Where the browser can't read the file (HEIC in most),
- * the small one that the server sent.
- * @param {Known} known @param {number} most
+ * The photo, turned as the server read it. If the browser can't read the file (most can't read HEIC), the small copy
+ * that the server sent.
+ * @param {Known} known @param {number} most pixels on the longer side
  */
 async function photoOf({ file, turns = 0, size = [1, 1], photo = "" }, most) {
   const [width, height] = size, scale = Math.min(1, most / Math.max(width, height)), lies = turns % 2 === 1;
-  const canvas = canvasOf(scale * width, scale * height), context = brush(canvas);
+  const canvas = canvasOf(scale * width, scale * height), context = contextOf(canvas);
   const turned = (/** @type {number} */ w, /** @type {number} */ h) => (lies ? [h, w] : [w, h]);
   const [wide, high] = turned(canvas.width, canvas.height);
   const bitmap = await createImageBitmap(/** @type {File} */ (file), { imageOrientation: "from-image" }).catch(() => null);
@@ -77,7 +83,7 @@ async function photoOf({ file, turns = 0, size = [1, 1], photo = "" }, most) {
 /** @param {Known} known @param {number} most @returns {Promise<Scene>} */
 async function sceneOf(known, most) {
   const { canvas, scale } = await photoOf(known, most), place = /** @type {Place} */ (known.place);
-  const large = canvasOf(FINE * LIGHT, FINE * LIGHT), context = brush(large);
+  const large = canvasOf(FINE * LIGHT, FINE * LIGHT), context = contextOf(large);
   context.setTransform(...inverse(toPhoto(place, scale, FINE * LIGHT)));
   context.drawImage(canvas, 0, 0);
   return { photo: canvas, scale, place, size: /** @type {number[]} */ (known.size), light: lightOf(large) };
@@ -85,21 +91,21 @@ async function sceneOf(known, most) {
 
 /** @param {CanvasImageSource} picture a square */
 function lightOf(picture) {
-  const small = canvasOf(LIGHT, LIGHT), context = brush(small);
+  const small = canvasOf(LIGHT, LIGHT), context = contextOf(small);
   context.drawImage(picture, 0, 0, LIGHT, LIGHT);
   return context.getImageData(0, 0, LIGHT, LIGHT).data;
 }
 
-/** Draws the scene with a dog in it. @param {Scene} scene @param {HTMLImageElement} picture @param {HTMLCanvasElement} canvas */
+/** Draws photo and dog. @param {Scene} scene @param {HTMLImageElement} picture @param {HTMLCanvasElement} canvas */
 function compose({ photo, scale, place, size, light }, picture, canvas) {
-  // More pixels than the place has can't be seen.
+  // More pixels than the photo has there would not be seen.
   const own = Math.max(1, Math.min(picture.naturalWidth, Math.ceil(scale * place.side)));
-  const square = canvasOf(own, own), pencil = brush(square);
-  pencil.drawImage(picture, 0, 0, own, own);
-  const pixels = pencil.getImageData(0, 0, own, own);
+  const square = canvasOf(own, own), pasted = contextOf(square);
+  pasted.drawImage(picture, 0, 0, own, own);
+  const pixels = pasted.getImageData(0, 0, own, own);
   join(pixels.data, lightChange(light, lightOf(picture)), softEdge(place, size, own), own);
-  pencil.putImageData(pixels, 0, 0);
-  const context = brush(canvas);
+  pasted.putImageData(pixels, 0, 0);
+  const context = contextOf(canvas);
   [canvas.width, canvas.height] = [photo.width, photo.height];
   context.drawImage(photo, 0, 0);
   context.setTransform(...toPhoto(place, scale, own));
@@ -115,14 +121,14 @@ function showScene() {
     shown = { of: base, scene: sceneOf(base, SHOWN) };
     shown.scene.then(({ photo }) => {
       [original().width, original().height] = [photo.width, photo.height];
-      brush(original()).drawImage(photo, 0, 0);
+      contextOf(original()).drawImage(photo, 0, 0);
     }).catch(() => { part("#back").hidden = true; });
   }
 }
 
-/** The dog as it is seen is drawn into the photo: now, or where one was just drawn, a moment later. */
+/** Draws the dog into the photo: now, or a moment later if that was just done. */
 function follow() {
-  if (state.tab !== "photo-panel") return; // nobody sees it
+  if (state.tab !== "photo-panel") return; // it is hidden
   showScene();
   if (!shown) return;
   const dog = image("#dog img"), { scene } = shown;
@@ -145,15 +151,13 @@ async function save() {
     return say("The photo could not be put together; please choose it again.", true);
   }
   canvas.toBlob((blob) => {
-    if (!blob) return;
-    const url = URL.createObjectURL(blob);
-    saveFile(url, "my-dog.jpg");
-    setTimeout(() => URL.revokeObjectURL(url), KEEP_URL_MS);
+    if (blob) saveBlob(blob, "my-dog.jpg");
   }, "image/jpeg", 0.92);
 }
 
 export function start() {
-  image("#dog img").addEventListener("load", follow); // pictures of moves come there without the store
+  // While the dog moves, its pictures do not pass through the store.
+  image("#dog img").addEventListener("load", follow);
   subscribe(["dog"], (before) => { if (state.dog.base !== before.dog.base) follow(); });
   whenOpened("photo-panel", follow);
   onClick("#save-back", save);

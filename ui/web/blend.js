@@ -1,29 +1,36 @@
-// Where a turned square lies in a photo, and how the dog in it joins the photo: calculations without page or server, as in
-// model/crop.py. tests/web/blend.test.js tests them.
+// Calculations for drawing the dog into a photo: where its turned square lies, how its light is matched, how its edge
+// fades. They are the same as in model/crop.py, and need neither page nor server. tests/web/blend.test.js tests them.
 
-/** @typedef {{ centre: number[], side: number, angle: number }} Place pixels of the photo as the server read it, radians clockwise */
-/** @typedef {[number, number, number, number, number, number]} Affine as canvas takes it */
+/**
+ * @typedef {{ centre: number[], side: number, angle: number }} Place
+ *   in pixels of the photo as the server read it; angle: radians, clockwise
+ */
+/** @typedef {[number, number, number, number, number, number]} Affine as canvas.setTransform takes it */
 
-const EYES_APART = 0.36, NOSE_BELOW = 0.335, EYES_ABOVE = 0.07, ASIDE = 0.35; // of the side of a head's frame
-const SOFT = 0.16, SEAM = 6 / 256; // of the side: how far in the edge fades, and what lies at the photo's edge
-export const LIGHT = 32; // pixels a side at which the light is matched
+// In sides of a head's frame: the most that the eyes are apart and the nose is below them; how far the eyes are above
+// the middle. ASIDE: the share of the nose's distance to one side by which the frame moves to that side.
+const EYES_APART = 0.36, NOSE_BELOW = 0.335, EYES_ABOVE = 0.07, ASIDE = 0.35;
+// In sides of the square: the picture fades in over SOFT from its own edge, and over 2 x SEAM from the photo's.
+const SOFT = 0.16, SEAM = 6 / 256;
+// Pixels a side of the small pictures by which the light is matched.
+export const LIGHT = 32;
 
-/** From pixels of an upright picture of `size` pixels a side to those of the photo, drawn `scale` times its size.
+/** The matrix from pixels of an upright picture, `size` a side, to pixels of the photo drawn at `scale` times its size.
  * @param {Place} place @param {number} scale @param {number} size @returns {Affine} */
 export function toPhoto({ centre, side, angle }, scale, size) {
   const step = (scale * side) / size, a = step * Math.cos(angle), b = step * Math.sin(angle), half = size / 2;
   return [a, b, -b, a, scale * centre[0] - half * (a - b), scale * centre[1] - half * (a + b)];
 }
 
-/** The way back. @param {Affine} matrix @returns {Affine} */
+/** The inverse matrix. @param {Affine} matrix @returns {Affine} */
 export function inverse([a, b, c, d, e, f]) {
   const det = a * d - b * c;
   return [d / det, -b / det, -c / det, a / det, (c * f - d * e) / det, (b * e - a * f) / det];
 }
 
 /**
- * The frame of a head by its eyes and nose, in pixels of the photo; null where they are no face.
- * @param {number[][]} points eye, eye, nose @returns {Place | null}
+ * The square round a head with these eyes and this nose; null if they can't be a face.
+ * @param {number[][]} points eye, eye and nose in pixels of the photo @returns {Place | null}
  */
 export function frameOf([p, q, [nx, ny]]) {
   const [[lx, ly], [rx, ry]] = p[0] < q[0] || (p[0] === q[0] && p[1] <= q[1]) ? [p, q] : [q, p];
@@ -38,21 +45,20 @@ export function frameOf([p, q, [nx, ny]]) {
   return { centre: [ex + right * cos - down * sin, ey + right * sin + down * cos], side, angle };
 }
 
-/** 0 below 0, 1 above 1, without a kink between them. @param {number} t */
+/** Smoothstep: 0 up to 0, 1 from 1 on, and a smooth rise between. @param {number} t */
 function smooth(t) {
   const v = Math.min(1, Math.max(0, t));
   return v * v * (3 - 2 * v);
 }
 
-/** Row by row: 0 at the edge of a square of n x n, 1 from `width` of its side inwards. @param {number} n @param {number} width */
+/** Weights of n x n pixels: 0 at the edge, rising to 1 at `width` sides from it. @param {number} n @param {number} width */
 function edge(n, width) {
   const across = Array.from({ length: n }, (_, i) => smooth(Math.min(i + 0.5, n - i - 0.5) / n / width));
   return Float32Array.from({ length: n * n }, (_, i) => across[Math.floor(i / n)] * across[i % n]);
 }
 
 /**
- * How much of the picture is seen in the photo at each of its n x n pixels, 0 to 1: nothing at its edge, and nothing at
- * the photo's.
+ * The opacity, 0 to 1, of each of the picture's n x n pixels in the photo: 0 at the edges of the picture and the photo.
  * @param {Place} place @param {number[]} size of the photo @param {number} n
  */
 export function softEdge(place, [width, height], n) {
@@ -64,9 +70,9 @@ export function softEdge(place, [width, height], n) {
 }
 
 /**
- * What the picture's light has to change by so that its edge joins the place it is put in: the difference along the edge,
- * carried inwards, fading. Both are pixels [LIGHT x LIGHT x RGBA]; where the photo ends, the alpha of the place is 0.
- * @param {Uint8ClampedArray} there the place @param {Uint8ClampedArray} here the picture
+ * What to add to the picture's colours so that its edge matches the photo: the difference along the edge, which is
+ * spread inwards and fades there. Both are pixels [LIGHT x LIGHT x RGBA]; alpha is 0 beyond the photo's edge.
+ * @param {Uint8ClampedArray} there the photo under the picture @param {Uint8ClampedArray} here the picture
  * @returns {Float32Array[]} of red, green and blue, LIGHT x LIGHT each
  */
 export function lightChange(there, here) {
@@ -79,7 +85,7 @@ export function lightChange(there, here) {
   });
 }
 
-/** Blurred by a Gaussian of a tenth of the side; beyond the edge lies the mirror image. @param {Float32Array} values @param {number} n */
+/** Gaussian blur, sigma a tenth of the side, edges mirrored. @param {Float32Array} values @param {number} n */
 function blurred(values, n) {
   const sigma = n / 10, reach = Math.floor((n - 1) / 2);
   const kernel = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-(((i - reach) / sigma) ** 2) / 2));
@@ -94,7 +100,7 @@ function blurred(values, n) {
 }
 
 /**
- * Changes a picture's pixels [n x n x RGBA] in place: its light by a `lightChange`, its alpha by a `softEdge` of n x n.
+ * Changes a picture's pixels [n x n x RGBA] in place: adds a `lightChange` to them, and sets alpha to a `softEdge`.
  * @param {Uint8ClampedArray} pixels @param {Float32Array[]} change @param {Float32Array} seen @param {number} n
  */
 export function join(pixels, change, seen, n) {

@@ -1,5 +1,5 @@
-// The photo with the heads that were found in it, and the box round the one that is taken: moved, resized or drawn anew by
-// mouse, finger and keys. On the photo itself a finger scrolls the page; a mouse draws a new box.
+// Lets the visitor choose the head in the photo: by a button on each head that was found, or by a box that mouse,
+// finger and keys move and resize. Beside it, a mouse draws a new box, a tap moves the box there, a swipe scrolls.
 
 import { fromShares, middleSquare, sameBox, toShares, withinPhoto } from "./math.js";
 import { build, image, onClick, part } from "./page.js";
@@ -9,22 +9,25 @@ import { state, subscribe } from "./store.js";
 /** @import { Head, Known, Square } from "./store.js" */
 /** @typedef {{ x: number, y: number }} Point in widths of the photo */
 
+// KEY_STEP: in widths of the photo. KEYS_WAIT_MS: from the last key to the request.
 const KEY_STEP = 0.02, KEYS_WAIT_MS = 500;
-const KEYS = /** @type {Record<string, number[]>} */ ({ // what a key adds to x, y and side, in steps
+// What each key adds to x, y and side, in KEY_STEPs.
+const KEYS = /** @type {Record<string, number[]>} */ ({
   ArrowLeft: [-1, 0, 0], ArrowRight: [1, 0, 0], ArrowUp: [0, -1, 0], ArrowDown: [0, 1, 0], "+": [-0.5, -0.5, 1], "-": [0.5, 0.5, -1],
 });
+// In widths of the photo.
 const SMALLEST_DRAG = 0.01, SMALLEST_SIDE = 0.03;
 
 /** @type {Known | null} */
-let photo = null; // what is shown
+let photo = null; // the one that is shown
 /** @type {Square} */
 let box = { x: 0, y: 0, side: 0 };
 /** @type {{ at: Point, before: Square, anchor: Point | null, moved: boolean } | null} */
-let drag = null; // anchor: the corner that stays; null where the whole box is moved
+let drag = null; // anchor: the corner that stays fixed; null if the whole box moves
 
 const ratio = () => photo?.ratio ?? 1;
 
-// ---- Shown
+// ---- Showing photo, heads and box
 function showPhoto() {
   photo = state.sight?.file && !state.sight.caption ? state.sight : null;
   part("#photo").hidden = !photo;
@@ -37,7 +40,7 @@ function showPhoto() {
   showHeads(photo.heads ?? []);
 }
 
-/** A numbered button on each head that is not taken. @param {Head[]} heads */
+/** Puts a numbered button on each head but the chosen one. @param {Head[]} heads */
 function showHeads(heads) {
   const buttons = heads.map((head, i) => {
     const button = build(`<button type="button" aria-label="Head ${i + 1} of ${heads.length}: take this one">${i + 1}</button>`);
@@ -65,7 +68,7 @@ function takeBox() {
   if (photo) look(photo, { box: toShares(box, ratio()) });
 }
 
-// ---- Moved, resized and drawn by hand
+// ---- Moving, resizing and drawing the box
 /** @param {MouseEvent} event @returns {Point} */
 function pointAt(event) {
   const { left, top, width } = part("#photo .frame").getBoundingClientRect();
@@ -80,7 +83,7 @@ function beginDrag(event) {
   event.preventDefault();
   part("#box").focus({ preventScroll: true });
   const at = pointAt(event);
-  // A corner is dragged against the one across from it; a new box grows from where it began.
+  // While a corner is dragged, the opposite one stays fixed; a new box grows from the point where the drag began.
   const across = corner && { x: box.x + (corner.includes("w") ? box.side : 0), y: box.y + (corner.includes("n") ? box.side : 0) };
   drag = { at, before: box, anchor: across || (onBox ? null : at), moved: false };
   part("#photo .frame").setPointerCapture(event.pointerId);
@@ -108,7 +111,7 @@ function cancelDrag() {
   drag = null;
 }
 
-/** A tap beside the box brings it there. @param {PointerEvent} event */
+/** Moves the box to where a finger taps beside it. @param {PointerEvent} event */
 function bringBox(event) {
   const target = /** @type {HTMLElement} */ (event.target);
   if (event.pointerType === "mouse" || target.closest("#box, button")) return;
@@ -135,5 +138,5 @@ export function start() {
     keysRest = window.setTimeout(takeBox, KEYS_WAIT_MS);
   });
   onClick("#use-box", takeBox);
-  showPhoto(); // one may have come before the tab was opened
+  showPhoto(); // one may be there already
 }

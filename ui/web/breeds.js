@@ -1,4 +1,5 @@
-// Breeds: one is chosen by its name or its example, and the dog moved toward it. Under every dog: which breeds are seen.
+// The slider set Breeds: the visitor chooses a breed by its name or picture, and a slider moves the dog toward it. Also
+// the line under the dog that names the breeds a classifier sees in it.
 
 import { wayRow } from "./looks.js";
 import { build, field, part } from "./page.js";
@@ -7,20 +8,22 @@ import { state, subscribe } from "./store.js";
 
 /** @import { Way } from "./math.js" */
 
-const RETRY_MS = 3000; // after which an example that a busy server did not draw is asked for again
-const CALM_MS = 400; // for which a dog has rested before it is looked at
+// Time until a picture that a busy server did not draw is fetched again.
+const RETRY_MS = 3000;
+// How long a dog rests before its breeds are asked for.
+const CALM_MS = 400;
 
 let chosen = "";
 /** @type {Way | null} */
 let way = null;
 
-/** The slider of the breed that is chosen. */
+/** The chosen breed's slider. */
 export const breedRows = () => (way ? [wayRow({ name: chosen, low: "less", high: "more", way })] : []);
 
 export const breedHint = () => (chosen ? `Move the slider to make this dog more like a ${chosen}, or less.`
   : "Choose a breed; then a slider leads toward it. The pictures were drawn by the model.");
 
-/** @param {string} breed @param {() => void} show draws the sliders anew */
+/** @param {string} breed @param {() => void} show redraws the sliders */
 async function choose(breed, show) {
   chosen = breed;
   way = null;
@@ -57,18 +60,18 @@ function search() {
     : `No breed here has such a name. There are ${breeds.length}, such as ${examples}. Empty the box to see all of them.`;
 }
 
-/** Lays the breeds out, when they are first shown. @param {() => void} show draws the sliders anew */
+/** Fills the list of breeds when it is first shown. @param {() => void} show redraws the sliders */
 export function openBreeds(show) {
   if (part(".breeds").children.length) return;
   part(".breeds").replaceChildren(...state.facts.breeds.map((breed, k) => tile(breed, k, show)));
   field("#breed-search").addEventListener("input", search);
 }
 
-// ---- Which breeds are seen in the dog. Only where it rests: a drag is not held up by it.
+// ---- The breeds seen in the dog. They are asked for only when it rests, so as not to slow down a drag.
 
 let calm = 0;
 /** @type {number[] | null} */
-let seen = null; // the dog that the line tells of
+let seen = null; // the coordinates that the line is about
 
 async function look() {
   const { c } = state.dog;

@@ -1,25 +1,26 @@
-// Moves over one WebSocket, to ui/channel.py. It is opened with the page, and again by a move after it was lost: at
-// first at once, then ever more seldom where it does not hold. Meanwhile server.js posts the moves.
-// The frames are those of ui/frames.py.
+// Sends the dog's moves over one WebSocket to ui/channel.py, in the frames of ui/frames.py. The page opens it. If it is
+// lost, a later move opens it again; the pause before that doubles with each loss. Meanwhile server.js posts the moves.
 
 /** @import { Move, Moved, Failure } from "./server.js" */
 /** @typedef {{ take: (answer: Moved & Failure) => void, fail: (error: Error) => void }} Asker */
 
+// A move names its space by an index here; STILL and HALF are bits of its flags.
 const SPACES = ["directions", "raw", "map"], STILL = 1, HALF = 2;
 const HEAD = 12, ANSWER_HEAD = 8; // bytes
-const LATE_MS = 4000; // without an answer: the network was cut, or a proxy lets nothing through
+// After so long without an answer the channel counts as lost: the network is down, or a proxy blocks it.
+const LATE_MS = 4000;
 const FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 60000;
 
 /** @type {WebSocket | null} */
 let socket = null;
 let pause = FIRST_PAUSE_MS, notBefore = 0;
 /** @type {Map<number, Asker>} */
-const waiting = new Map(); // by the numbers of their moves
+const waiting = new Map(); // by number of the move
 let lateTimer = 0;
 
 export const isOpen = () => socket !== null && socket.readyState === WebSocket.OPEN;
 
-/** Opens it, unless it is open or was lost a moment ago. */
+/** Opens the channel, unless it is open or the pause after a loss is not over. */
 export function openChannel() {
   if (socket || performance.now() < notBefore) return;
   const address = new URL("channel", document.baseURI);
@@ -29,12 +30,12 @@ export function openChannel() {
     opened.binaryType = "arraybuffer";
     opened.onmessage = ({ data }) => socket === opened && receive(data);
     opened.onclose = () => socket === opened && lose();
-  } catch { // the page is in a frame that may not connect
+  } catch { // the page is in a frame that may not open sockets
     lose();
   }
 }
 
-/** The answer to a move; rejects where the channel is lost before it comes. @param {Move} move @param {string} weights */
+/** Sends a move. Rejects if the channel is lost before the answer comes. @param {Move} move @param {string} weights */
 export function ask(move, weights) {
   return new Promise((/** @type {(answer: Moved & Failure) => void} */ take, fail) => {
     socket?.send(frameOf(move, weights));
@@ -60,6 +61,7 @@ function receive(frame) {
   const answer = JSON.parse(new TextDecoder().decode(frame.slice(ANSWER_HEAD, end)));
   if (end < frame.byteLength) answer.picture = new Blob([frame.slice(end)], { type: answer.type });
   pause = FIRST_PAUSE_MS;
+  // The server does not answer a move that a newer one replaced.
   for (const [asked, { take }] of waiting) {
     if (asked > number) continue;
     waiting.delete(asked);

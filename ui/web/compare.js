@@ -1,10 +1,11 @@
-// The visitor's photo in the place of the dog, while the dog or the key C is held, or until the button is pressed again.
-// So it is compared with the dog as it is now.
+// Shows the visitor's cropped photo in place of the dog, to compare the two: while the dog or the key C is held down,
+// or from one press of the button to the next.
 
 import { button, image, isShown, onClick, part } from "./page.js";
 import { cropOfDog as crop, subscribe } from "./store.js";
 
-const FINGER_MS = 150; // a finger that stays so long does not mean to scroll the page
+// A shorter touch may be the start of scrolling.
+const FINGER_MS = 150;
 
 let pinned = false, held = false;
 let finger = 0; // timer

@@ -1,4 +1,4 @@
-// Random dogs, the seed, how odd they are (the temperature), Reset.
+// The controls of random dogs (button, seed, and the temperature, which says how odd they are), Undo, Redo and Reset.
 
 import { NO_SEED, drawSeed, isSeed, randomSeed, reset } from "./dog.js";
 import { button, field, onClick, part, say } from "./page.js";
@@ -6,11 +6,11 @@ import { changed, state, subscribe, update } from "./store.js";
 
 /** @typedef {import("./store.js").Fields} Fields */
 
-/** The inputs that show something of the dog which Undo brings back. */
+/** Inputs whose values Undo restores, besides the seed. */
 const FIELDS = /** @type {(keyof Fields)[]} */ (["temperature", "morph", "like"]);
 let shownSeed = "";
 
-/** @param {Fields} [before] what they showed; without it all are written */
+/** @param {Fields} [before] the former values: only what differs from them is written */
 function showFields(before) {
   for (const name of FIELDS) {
     if (state.fields[name] !== before?.[name]) field(`#${name}`).value = state.fields[name];
@@ -19,10 +19,10 @@ function showFields(before) {
   showTemperature();
 }
 
-/** A dog that was changed is no longer the seed's; Undo and Reset bring the seed back. */
+/** Shows the seed, or nothing if the dog was edited since: then the seed no longer draws it. */
 function showSeed() {
   const shown = changed() ? "" : state.fields.seed;
-  if (shown !== shownSeed) field("#seed").value = shownSeed = shown; // someone may be typing
+  if (shown !== shownSeed) field("#seed").value = shownSeed = shown; // else the visitor may be typing
 }
 
 function showTemperature() {
@@ -39,7 +39,8 @@ export function start() {
   subscribe(["dog", "past", "future"], showSteps);
   subscribe(["dog"], showSeed);
   subscribe(["fields"], (before) => {
-    if (!state.playing) shownSeed = field("#seed").value; // what was typed may not be this dog's
+    // So that showSeed replaces a seed that was typed but not drawn.
+    if (!state.playing) shownSeed = field("#seed").value;
     showFields(state.playing ? before.fields : undefined);
   });
 

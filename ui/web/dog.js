@@ -1,4 +1,4 @@
-// The dog on the page: a new one that is fetched, or this one moved to other numbers. The browser holds the numbers;
+// Changes the dog on the page: fetches another one, or moves this one to other numbers. The browser holds the numbers;
 // the server turns them into pictures (live.js asks for those of moves).
 
 import { remember } from "./history.js";
@@ -10,10 +10,10 @@ import { changed, numbers, state, subscribe, update } from "./store.js";
 /** @typedef {Known & import("./server.js").Failure} Answer */
 /**
  * @typedef {object} About a dog that is fetched
- * @property {string} [doing] what is said meanwhile
+ * @property {string} [doing] the message meanwhile
  * @property {boolean} [unasked] the visitor did not ask for it: it does not replace a dog that they have moved meanwhile
- * @property {number | null} [seed] null where the dog is not just a seed's
- * @property {string} [shownSeed] what the field of the seed then shows
+ * @property {number | null} [seed] null if it takes more than a seed to draw the dog
+ * @property {string} [shownSeed] the text for the seed's field
  * @property {number} [temperature]
  */
 
@@ -25,8 +25,7 @@ export const isSeed = (text) => text !== "" && Number.isInteger(Number(text)) &&
 export const randomSeed = () => Math.floor(Math.random() * 1e6);
 
 /**
- * Puts a dog whose picture and numbers are all known in the place of the one that is there; nothing is asked of the
- * server.
+ * A dog to replace the one on the page. Its picture and numbers are known, so the server need not draw it.
  * @param {Known} known
  * @param {Partial<Dog>} also
  * @returns {Dog}
@@ -35,7 +34,7 @@ export const settledAs = ({ c, latent, picture }, also) =>
   ({ ...state.dog, c, latent, picture, settled: true, edit: state.dog.edit + 1, ...also });
 
 /**
- * The dog of a seed, for a place beside the one on the page; null where there was no answer.
+ * Fetches a seed's dog to show it beside the one on the page; null if the server does not answer.
  * @param {number} seed
  */
 export async function seedDog(seed, temperature = 1) {
@@ -44,9 +43,9 @@ export async function seedDog(seed, temperature = 1) {
 }
 
 /**
- * Begins from this dog: Reset goes back to it.
+ * Shows this dog; from now on, Reset goes back to it.
  * @param {Known} base
- * @param {Partial<Dog>} also what is known of it beside
+ * @param {Partial<Dog>} also further values
  */
 function beginFrom(base, also = {}) {
   const space = state.dog.space === "map" ? "directions" : state.dog.space;
@@ -59,10 +58,10 @@ export function reset() {
 }
 
 /**
- * Fetches a dog and begins from it. The one that is there stays until the answer is good, and if a newer wish overtakes
- * this one.
+ * Fetches a dog, and shows it in place of the one on the page. That one stays if the server answers with an error, or
+ * if yet another dog is asked for meanwhile.
  * @param {() => Promise<Answer>} call
- * @param {(answer: Answer) => string} sentence what is said of the new dog
+ * @param {(answer: Answer) => string} sentence the message about the new dog
  * @param {About} [about]
  */
 export async function fetchDog(call, sentence, { doing = "", unasked = false, seed = null, shownSeed = "", temperature } = {}) {
@@ -72,7 +71,7 @@ export async function fetchDog(call, sentence, { doing = "", unasked = false, se
   const answer = await call().catch((error) => /** @type {Answer} */ ({ error: server.reason(error) }));
   if (wish !== state.wish || answer.dropped || (unasked && c !== state.dog.c)) return;
   if (answer.error) {
-    update({ fields: { ...state.fields } }); // what was typed is not this dog's: the fields show again what is
+    update({ fields: { ...state.fields } }); // the fields show the dog on the page again, not what was typed
     return say(answer.error, true);
   }
   remember();
@@ -83,7 +82,7 @@ export async function fetchDog(call, sentence, { doing = "", unasked = false, se
 }
 
 /**
- * Draws a seed's dog, but with the values of the locked sliders.
+ * Draws a seed's dog, but keeps the values of the locked sliders.
  * @param {number} seed
  */
 export function drawSeed(seed, temperature = Number(field("#temperature").value), locked = state.locked) {
@@ -91,7 +90,7 @@ export function drawSeed(seed, temperature = Number(field("#temperature").value)
 }
 
 /**
- * Draws a seed's dog, but with these values.
+ * Draws a seed's dog, but keeps these values.
  * @param {number} seed
  * @param {number} temperature
  * @param {number[][]} keep [direction, value] of each locked slider
@@ -109,9 +108,9 @@ export function drawWith(seed, temperature, keep, more = {}) {
 export const goTo = (c, sentence, about) => fetchDog(() => server.dogAt(c, state.wish), () => sentence, about);
 
 /**
- * Moves this dog to other coordinates; as with a slider, Reset goes back to where it began.
+ * Moves this dog to other coordinates. As with a slider, Reset goes back to the dog as it began.
  * @param {number[]} c
- * @param {{ isAway?: boolean }} [about] isAway: they are another dog's
+ * @param {{ isAway?: boolean }} [about] isAway: these are another dog's coordinates
  */
 export function moveDog(c, { isAway = state.dog.isAway } = {}) {
   update({ dog: { ...state.dog, space: "directions", c, place: null, settled: false, isAway } });
@@ -123,7 +122,7 @@ export function moveOnMap(place) {
 }
 
 /**
- * This dog with one of the numbers that the sliders show moved.
+ * This dog, with one of the numbers that the sliders show changed.
  * @param {number} index
  * @param {number} value
  * @returns {Dog}
@@ -139,24 +138,24 @@ export function moveNumber(index, value) {
   update({ dog: withNumber(index, value) });
 }
 
-/** Takes one number back to where this dog began. @param {number} index */
+/** Resets one number to its value in the dog as it began. @param {number} index */
 export function resetNumber(index) {
   const start = numbers(state.dog.base)[index];
   if (numbers()[index] !== start) bringBack(withNumber(index, start));
 }
 
-/** Moves this dog to coordinates that may be those where it began. @param {number[]} c */
+/** Moves this dog to coordinates which may be those that it began with. @param {number[]} c */
 export function moveBack(c) {
   bringBack({ ...state.dog, space: "directions", c, place: null, settled: false });
 }
 
-/** Where a dog is again as it began, its picture is there. @param {Dog} moved */
+/** Shows the moved dog. If it is again as it began, its picture is known already. @param {Dog} moved */
 function bringBack(moved) {
   remember();
   update({ dog: changed(moved) ? moved : settledAs(state.dog.base, { place: null, isAway: false }) });
 }
 
-/** Comes when numbers and picture belong to each other. A morph that plays would never rest: it is stopped. */
+/** Resolves when the picture shows the numbers. Stops a morph that plays, which would never settle. */
 export function whenSettled() {
   update({ playing: false });
   if (state.dog.settled) return Promise.resolve();

@@ -1,5 +1,5 @@
-// Where the model sees the head in the photo: the turned square that it takes, and eyes and nose as three dots, which are
-// dragged by mouse or finger, or moved by the arrow keys, where they were found wrong.
+// Shows on the photo the turned square that the model sees, and three dots on eyes and nose. If they were found in the
+// wrong place, the visitor moves them by mouse, finger or arrow keys.
 
 import { frameOf } from "./blend.js";
 import { part, parts } from "./page.js";
@@ -8,11 +8,12 @@ import { state, subscribe } from "./store.js";
 
 /** @import { Known, Place } from "./store.js" */
 
-const KEY_STEP = 0.005, KEYS_WAIT_MS = 700; // of the photo's width
+// KEY_STEP: in widths of the photo. KEYS_WAIT_MS: from the last key to the request.
+const KEY_STEP = 0.005, KEYS_WAIT_MS = 700;
 const KEYS = /** @type {Record<string, number[]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
 
 /** @type {Known | null} */
-let photo = null; // whose face is shown; null where the model does not go by faces
+let photo = null; // the one whose dots are shown; null if the model does not use eyes and nose
 /** @type {number[][]} */
 let points = []; // in shares of the photo's width and height
 
@@ -55,7 +56,7 @@ function moveDot(index, x, y) {
   if (frame) placeSquare(frame, photo.size);
 }
 
-/** Looks at the photo again, by these eyes and nose; where they are no face, the server says so and they go back. */
+/** Asks the server to cut the photo by these dots. If it refuses them, the dots go back. */
 async function takeFace() {
   if (!photo) return;
   const looked = photo;

@@ -1,4 +1,4 @@
-// The tab Family: puppies of the dog on the page and a partner, and the tree of those that were chosen.
+// The tab Family: offers puppies of the dog on the page and a partner, and draws the family tree of the chosen ones.
 
 import { goTo, moveDog, randomSeed, seedDog, whenSettled } from "./dog.js";
 import { remember } from "./history.js";
@@ -11,8 +11,9 @@ import { offer } from "./thumbs.js";
 /** @import { Pictured, Relative } from "./store.js" */
 
 const PUPPIES = 8;
-const LITTER = 4; // puppies of which the most promising is shown
-const ROW = 104; // px from a generation to the next
+// Random candidates for each puppy; the most promising of them is shown.
+const LITTER = 4;
+const ROW = 104; // px from one generation to the next
 
 /** @type {Pictured | null} */
 let mate = null;
@@ -25,7 +26,7 @@ function showParents() {
   button("#breed").disabled = !mate;
 }
 
-/** What the partner can be: [value, text]. @returns {string[][]} */
+/** The entries of the partner's list: [value, text]. @returns {string[][]} */
 const partners = () => [
   ["", "Another partner …"], ["random", "A random dog"],
   ...state.favourites.map((_, i) => [`kept ${i}`, `Favourite ${i + 1}`]),
@@ -64,7 +65,7 @@ async function breed() {
 }
 
 /**
- * A puppy joins the family, and its parents, where they are no members yet.
+ * Adds a puppy to the family, and its parents if they are not in it yet.
  * @param {Pictured} mother @param {Pictured} father @param {Pictured} child
  */
 function join(mother, father, child) {
@@ -82,7 +83,7 @@ function join(mother, father, child) {
   update({ family });
 }
 
-// ---- The tree: a row for each generation, a line from each puppy to its parents
+// ---- The tree: one row per generation, and lines from each puppy to its parents
 function showTree() {
   const { family } = state, rows = /** @type {Relative[][]} */ ([]);
   for (const dog of family) (rows[dog.generation] ??= []).push(dog);
@@ -105,7 +106,8 @@ function showTree() {
 function relative(dog, across, down) {
   const of = dog.parents.map((i) => state.family[i].name).join(" and ");
   const node = build(`<button type="button" style="left: ${across}%; top: ${down}px" aria-label="${dog.name}${of && `, of ${of}`}">
-    <img src="${dog.picture}" alt=""><span>${dog.name}</span></button>`);
+    <img alt=""><span>${dog.name}</span></button>`);
+  /** @type {HTMLImageElement} */ (node.firstElementChild).src = dog.picture;
   node.setAttribute("aria-current", `${sameDog(dog.c, state.dog.c)}`);
   node.addEventListener("click", () => goTo(dog.c, `Back to ${dog.name}.`));
   return node;

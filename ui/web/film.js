@@ -1,12 +1,14 @@
-// The way from A to B of the tab Mix, as a file: an animated GIF or an MP4.
+// Saves the morph from A to B (tab Mix) as a file: an animated GIF or an MP4.
 
 import { onClick, part, saveFile, say } from "./page.js";
 import * as server from "./server.js";
 import { saveSize } from "./share.js";
 import { state } from "./store.js";
 
+// LOOK_MS: between two requests for the progress.
 const FRAMES = 36, LOOK_MS = 250;
-let films = 0; // made so far; each has a name of its own, by which the page asks how far it is
+// How many films were made so far. Each gets its own name, by which the page asks for its progress.
+let films = 0;
 
 /** @param {"gif" | "mp4"} kind */
 async function saveFilm(kind) {

@@ -1,4 +1,4 @@
-// Undo and Redo: what the dog, and all that belongs to it, was before each change.
+// Undo and Redo: keeps the dog, and all that belongs to it, as it was before each change.
 
 import { isShown, onClick, say } from "./page.js";
 import { state, update } from "./store.js";
@@ -6,7 +6,8 @@ import { state, update } from "./store.js";
 /** @import { State, Step } from "./store.js" */
 
 const MAX_STEPS = 50;
-const KEYS_MS = 800; // arrow keys that follow each other sooner are one step
+// Arrow keys with shorter pauses between them are one step.
+const KEYS_MS = 800;
 
 /** @returns {Step} */
 const snapshot = () => {
@@ -14,15 +15,15 @@ const snapshot = () => {
   return { dog, fields, locked, slots, favourites };
 };
 
-/** To be called before each change that Undo shall take back. */
+/** Call this before each change that Undo is to take back. */
 export function remember() {
   update({ past: [...state.past, snapshot()].slice(-MAX_STEPS), future: [] });
 }
 
 /**
- * Goes back to a step. The dog gets a new `edit`, so that answers which are on the way are not taken for its own.
+ * Restores a step. The dog gets a new `edit`, so that answers for the former dog are ignored.
  * @param {Step} step
- * @param {Partial<State>} also what else changes
+ * @param {Partial<State>} also further changes
  */
 function goBackTo(step, also) {
   const dog = { ...step.dog, edit: state.dog.edit + 1 };
@@ -32,7 +33,7 @@ function goBackTo(step, also) {
 export function undo() {
   const step = state.past.at(-1);
   if (!step) return;
-  const wish = state.wish + 1; // a dog that is still being fetched comes too late
+  const wish = state.wish + 1; // so that a dog still being fetched is ignored
   goBackTo(step, { past: state.past.slice(0, -1), future: [...state.future, snapshot()], wish });
   say("Undone.");
 }
@@ -45,9 +46,9 @@ export function redo() {
 }
 
 /**
- * Takes back a step that nobody meant. It can't be redone, what could be redone before still can, and a dog that is
- * being fetched still comes.
- * @param {Step[]} redoable
+ * Takes back a step that the visitor did not mean. Redo does not bring it back, but keeps the steps that it had before.
+ * A dog still being fetched is not ignored.
+ * @param {Step[]} redoable the steps that Redo had
  */
 function takeBack(redoable) {
   const step = state.past.at(-1);
@@ -56,14 +57,13 @@ function takeBack(redoable) {
   say("");
 }
 
-/** Changes something in all steps: it is not to be undone. @param {(step: Step) => Step} amend */
+/** Makes the same change in all steps, so that Undo does not take it back. @param {(step: Step) => Step} amend */
 export function amendSteps(amend) {
   update({ past: state.past.map(amend), future: state.future.map(amend) });
 }
 
 /**
- * For a control that changes the dog many times while it is dragged: call the result before each change, and a whole
- * drag, or a run of arrow keys, is one step.
+ * Makes a whole drag of a control, or a run of arrow keys, one step. Call the returned function before each change.
  * @param {HTMLElement} control
  */
 export function oneStep(control) {
@@ -74,12 +74,13 @@ export function oneStep(control) {
   control.addEventListener("pointerdown", () => { held = true; });
   control.addEventListener("pointerup", letGo);
   control.addEventListener("blur", letGo);
-  control.addEventListener("pointercancel", () => { // the finger meant to scroll the page
+  control.addEventListener("pointercancel", () => { // the finger is scrolling the page
     if (touched) takeBack(redoable);
     letGo();
   });
   return () => {
-    if (!touched || edit !== state.dog.edit) { // where the server refuses the moves of a drag, each is undone by itself
+    // `edit` has changed if the server refused a move of this drag, which was then undone: the next one is a new step.
+    if (!touched || edit !== state.dog.edit) {
       redoable = state.future;
       remember();
     }

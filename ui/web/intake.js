@@ -1,12 +1,11 @@
-// The ways in which a photo reaches the page: chosen, dropped, pasted, taken with the
-// camera; or an example in its place.
+// Lets the visitor give a photo: choose, drop or paste a file, use the camera, or take an example instead.
 
 import { build, isShown, onClick, onFile, part, say } from "./page.js";
-import { outOfReach } from "./server.js";
+import { unreachableMessage } from "./server.js";
 import { state } from "./store.js";
 import { fetchScripts } from "./tabs.js";
 
-/** @param {File} file @param {string} [caption] as of seePhoto */
+/** @param {File} file @param {string} [caption] as in seePhoto (photo.js) */
 async function take(file, caption) {
   closeCamera();
   if (await fetchScripts("photo-panel")) (await import("./photo.js")).seePhoto(file, caption);
@@ -18,13 +17,13 @@ function exampleButton(url, index) {
     <img src="${url}" alt="Example dog ${index + 1}, drawn by the model" width="56" height="56"></button>`);
   example.addEventListener("click", async () => {
     const blob = await fetch(url).then((answer) => answer.blob()).catch(() => null);
-    if (!blob) return say(outOfReach(), true);
+    if (!blob) return say(unreachableMessage(), true);
     await take(new File([blob], `example-${index + 1}.png`, { type: blob.type }), "example, drawn by DogVAE");
   });
   return example;
 }
 
-// ---- Dropped and pasted
+// ---- Dropping and pasting
 /** @param {DragEvent} event */
 const bringsFiles = (event) => Boolean(event.dataTransfer?.types?.includes("Files")) && isShown();
 
@@ -55,8 +54,8 @@ function startDropping() {
   });
 }
 
-// ---- Taken with the camera
-let opening = false; // the browser is asking the visitor
+// ---- The camera
+let opening = false; // whether the browser is asking for permission
 
 const video = () => /** @type {HTMLVideoElement} */ (part("#webcam video"));
 const stream = () => /** @type {MediaStream | null} */ (video().srcObject);

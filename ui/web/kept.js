@@ -1,5 +1,5 @@
-// Hearts and the tab Kept: favourites, in this browser only. Their numbers mean dogs only to the model that made them, so each model
-// has favourites of its own.
+// Hearts and the tab Kept: the visitor's favourite dogs, stored in this browser only. The same numbers are another dog
+// to another model, so each model has its own favourites.
 
 import { goTo, whenSettled } from "./dog.js";
 import { amendSteps, remember } from "./history.js";
@@ -12,11 +12,12 @@ import { state, subscribe, update } from "./store.js";
 
 const MAX_FAVOURITES = 64;
 const HEART = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 20C8 17 4 13.5 4 9.5a4 4 0 0 1 8-1.5 4 4 0 0 1 8 1.5C20 13.5 16 17 12 20z"/></svg>';
-const PREFIX = "dogvae:favourites:"; // of the keys in the browser's storage; the model's id follows
+// Keys in the browser's storage begin so; the model's id follows.
+const PREFIX = "dogvae:favourites:";
 const key = () => PREFIX + state.facts.weights;
 
 /** @type {Favourite[]} */
-let stored = []; // what the storage holds, as far as we know
+let stored = []; // as last read or written
 
 /** @returns {Favourite[]} those of this model */
 function readFavourites() {
@@ -24,11 +25,11 @@ function readFavourites() {
     const kept = JSON.parse(localStorage.getItem(key()) ?? "[]");
     return kept.filter(isFavourite).slice(0, MAX_FAVOURITES);
   } catch {
-    return []; // storage is closed to this page, or holds what we did not write
+    return []; // storage is blocked, or holds something else
   }
 }
 
-/** @param {any} item of the storage */
+/** @param {any} item read from storage */
 const isFavourite = (item) => item?.c?.length === state.facts.names.length && item.c.every(Number.isFinite)
   && /^data:image/.test(item.picture);
 
@@ -52,7 +53,7 @@ function writeFavourites() {
   }
 }
 
-/** The favourite that is this dog, if there is one. @param {number[]} c */
+/** The favourite with these coordinates, if there is one. @param {number[]} c */
 const favouriteOf = (c) => state.favourites.find((one) => sameDog(one.c, c));
 
 /** @param {Favourite} favourite */
@@ -62,7 +63,10 @@ function remove(favourite) {
   update({ favourites: state.favourites.filter((one) => one !== favourite) });
 }
 
-/** Keeps a dog, or no longer. @param {number[]} c @param {() => Promise<string | undefined>} picture a small one of it */
+/**
+ * Adds a dog to the favourites, or removes it.
+ * @param {number[]} c @param {() => Promise<string | undefined>} picture fetches a small one
+ */
 async function toggle(c, picture) {
   const favourite = favouriteOf(c);
   if (favourite) return remove(favourite);
@@ -83,9 +87,9 @@ async function toggleDog() {
 }
 
 /** @type {Map<HTMLElement, Pictured>} */
-const hearts = new Map(); // on the page, each with its dog
+const hearts = new Map(); // those on small pictures, each with its dog
 
-/** A heart for a dog that is shown beside the one on the page. @param {Pictured} dog @param {string} label */
+/** A heart to put on the small picture of a dog. @param {Pictured} dog @param {string} label */
 export function heart(dog, label) {
   const made = build(`<button type="button" class="heart" aria-label="${label}">${HEART}</button>`);
   made.addEventListener("click", () => toggle(dog.c, async () => dog.picture));
@@ -129,7 +133,7 @@ async function saveSheet() {
   if (answer) saveFile(answer.picture, "favourite dogs.png");
 }
 
-/** Takes over what the storage holds. What another page of this browser kept or removed there is not undone here. */
+/** Loads the favourites from storage. Undo does not take back what another window of this browser changed there. */
 function takeStored() {
   const favourites = stored = readFavourites();
   update({ favourites });

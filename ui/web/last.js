@@ -1,4 +1,4 @@
-// The dog that the page begins with: that of its address, else the last one that this browser saw.
+// Chooses the dog that the page begins with: the one in its address, else the last one shown in this browser.
 
 import { drawSeed, drawWith, goTo } from "./dog.js";
 import { moveAsLinked } from "./looks.js";
@@ -7,9 +7,10 @@ import { changed, state, subscribe } from "./store.js";
 
 /** @typedef {{ c: number[], seed: number | null, temperature: number }} Last */
 
-const key = () => `dogvae:last:${state.facts.weights}`; // of the browser's storage; numbers of other models mean other dogs
+// In the browser's storage. The same numbers are another dog to another model, so each model has its own key.
+const key = () => `dogvae:last:${state.facts.weights}`;
 /** @type {number[] | null} */
-let linked = null; // the coordinates of the dog that the address tells
+let linked = null; // coordinates of the dog in the address
 
 /** @returns {Last | null} */
 function readLast() {
@@ -17,21 +18,21 @@ function readLast() {
     const last = JSON.parse(localStorage.getItem(key()) ?? "null");
     return last?.c?.length === state.facts.names.length && last.c.every(Number.isFinite) ? last : null;
   } catch {
-    return null; // storage is closed to this page, or holds what we did not write
+    return null; // storage is blocked, or holds something else
   }
 }
 
 function keepLast() {
   const { c, seed, temperature, settled } = state.dog;
   if (!settled) return;
-  if (linked && linked !== c) isLinked("");
+  if (linked && linked !== c) setAddress("");
   try {
     localStorage.setItem(key(), JSON.stringify({ c, seed: changed() ? null : seed, temperature }));
-  } catch { /* then it is not brought back */ }
+  } catch { /* storage is blocked: the dog is not kept */ }
 }
 
-/** The address tells the dog on the page by this link; with none, it tells of no dog any more. @param {string} link */
-export function isLinked(link) {
+/** Puts the link to the dog on the page into the address; an empty link removes the dog from it. @param {string} link */
+export function setAddress(link) {
   const address = new URL(location.href);
   for (const name of ["dog", "looks", "breed"]) address.searchParams.delete(name);
   address.hash = "";
@@ -64,7 +65,7 @@ export async function beginWithLastDog() {
   if (last && (!link || link.error) && !sameDog(last.c, state.dog.c)) await bringBack(last);
   if (link) await follow(link);
   subscribe(["dog"], keepLast);
-  window.addEventListener("hashchange", () => { // a link of the old kind, pasted into the address
+  window.addEventListener("hashchange", () => { // a link of version 0.1 (#dog=...), pasted into the address bar
     const pasted = linkOfAddress();
     if (pasted) follow(pasted);
   });

@@ -1,4 +1,4 @@
-// Part 4 of the lesson: sharp dogs averaged, and a GAN that fell apart.
+// Part 4 of the lesson: averages sharp dogs into a blurry one, and shows a GAN whose training failed.
 
 import { build } from "./page.js";
 import { drawCurves, enable, insist, inside, ofPhoto, showRow } from "./lesson-page.js";

@@ -1,7 +1,7 @@
-// Part 5 of the lesson: random dogs from the bell curve, or from where the dogs of a trained model lie.
+// Part 5 of the lesson: switches between random dogs from the bell curve and from where a model's real dogs lie.
 
 import { build } from "./page.js";
-import { enable, insist, inside, priceText, showRow } from "./lesson-page.js";
+import { enable, insist, inside, showRow } from "./lesson-page.js";
 import { fitted } from "./lesson-server.js";
 
 const part = inside("fitted");
@@ -10,7 +10,7 @@ const NAMES = ["autoencoder", "VAE at the seed’s price", "VAE at a good price"
 export async function start() {
   const answer = await insist(() => fitted(0));
   if (!answer) return;
-  const rows = answer.rows.map(({ price }, i) => build(`<div><h3>${NAMES[i]} (${priceText(price)})</h3><div class="row of-six drawn"></div></div>`));
+  const rows = answer.rows.map(({ price }, i) => build(`<div><h3>${NAMES[i]} (${price})</h3><div class="row of-six drawn"></div></div>`));
   part(".rows").replaceChildren(...rows);
   const show = (/** @type {boolean} */ helped) => {
     part("button").setAttribute("aria-pressed", `${helped}`);

@@ -1,5 +1,5 @@
-// What the parts of the lesson share: looking things up in a part, asking until there is an answer, and drawing clouds and
-// curves.
+// What all parts of the lesson use: functions that find elements, repeat requests until they are answered, and draw
+// clouds of dots and curves.
 
 import { state } from "./store.js";
 
@@ -13,24 +13,23 @@ let lesson;
 /** @param {HTMLElement} element */
 export const attach = (element) => { lesson = element; };
 
-/** The picture that the lesson is about, as the models see it; "" for the example, as where the photo shows no dog. */
+/** The visitor's photo as the models see it; "" for the example dog, which also serves if the photo has no dog in it. */
 export const chosen = () => (state.sight && !state.sight.crop ? "" : state.crop);
 
-/** A function that looks things up in a part. @param {string} id @returns {(selector: string) => any} */
+/** A function that finds an element in a part of the lesson. @param {string} id @returns {(selector: string) => any} */
 export const inside = (id) => (selector) => lesson.querySelector(`#${id} ${selector}`);
 
 /** @param {string} id @param {string} selector @returns {HTMLElement[]} */
 export const allInside = (id, selector) => [...lesson.querySelectorAll(`#${id} ${selector}`)].map((node) => /** @type {HTMLElement} */ (node));
 
-/** Shows a sentence on top of the lesson; it is in sight wherever one reads. @param {string} text */
+/** Shows a message at the top of the window. @param {string} text */
 export function say(text) {
   const message = /** @type {HTMLElement} */ (lesson.querySelector("#lesson-message"));
   if (message.textContent !== text) message.textContent = text;
 }
 
 /**
- * The answer to a call that is made again until the server gives one; null where it is a sentence, which is shown, or
- * where nobody waits any more.
+ * Repeats a call until the server answers it. Null if that is an error, which is shown, or no longer wanted.
  * @template {Failure} T
  * @param {() => Promise<T>} call
  * @param {() => boolean} [isWanted]
@@ -48,14 +47,14 @@ export async function insist(call, isWanted = () => true) {
 }
 
 /**
- * Fetches what a part shows of the visitor's photo, or of the example, and again for another photo.
+ * Makes a function that fetches and shows what a part needs for the visitor's photo, or for the example dog.
  * @template {Failure} T
  * @param {(photo: Blob | null) => Promise<T>} call
  * @param {(answer: T) => void} show
- * @returns {() => Promise<void>} fetches it
+ * @returns {() => Promise<void>}
  */
 export function ofPhoto(call, show) {
-  let asked = 0; // of two photos, the later one is shown
+  let asked = 0; // counts calls, so that only the latest one's answer is shown
   return async () => {
     const mine = ++asked;
     const photo = chosen() ? await (await fetch(chosen())).blob() : null;
@@ -64,7 +63,7 @@ export function ofPhoto(call, show) {
   };
 }
 
-/** Lets what is inside be used: it was disabled until there was something to show. @param {string} id */
+/** Enables the controls of a part, which are disabled until there is something to show. @param {string} id */
 export const enable = (id) => allInside(id, "[disabled]").forEach((node) => node.removeAttribute("disabled"));
 
 /** @param {HTMLElement} row @param {string[]} pictures @param {string} name */
@@ -75,11 +74,11 @@ export function showRow(row, pictures, name) {
   } else images.forEach((image, i) => Object.assign(image, { src: pictures[i], alt: `${name} ${i + 1}` }));
 }
 
-/** Dots as one path, up being up. @param {number[][]} points @param {string} kind */
+/** Dots as one SVG path, with y pointing up. @param {number[][]} points @param {string} kind */
 const dots = (points, kind) => `<path class="${kind}" d="${points.map(([x, y]) => `M${x} ${-y}h0`).join("")}"/>`;
 
 /**
- * Real dogs as dots, the bell curve as rings at 1, 2 and 3 standard deviations, and what was drawn from it.
+ * Draws real dogs as dots, the bell curve as rings at 1, 2 and 3 standard deviations, and random draws as large dots.
  * @param {SVGElement} svg
  * @param {number[][]} dogs
  * @param {number[][]} [drawn]
@@ -93,10 +92,10 @@ export function drawCloud(svg, dogs, drawn = []) {
 const WIDTH = 320, HEIGHT = 150, EDGE = 14;
 
 /**
- * Two curves over the same steps, each between its own least and most.
+ * Draws two curves over the same steps, each scaled to its own range.
  * @param {SVGElement} svg
- * @param {{ dogs: number[], likeness: number[] }} curves by their classes
- * @param {{ at?: number, marks?: [number, string][], name: string }} more at: the step that is shown; marks: steps with a word
+ * @param {{ dogs: number[], likeness: number[] }} curves by CSS class
+ * @param {{ at?: number, marks?: [number, string][], name: string }} more at: the current step; marks: [step, label]
  */
 export function drawCurves(svg, curves, { at, marks = [], name }) {
   const steps = curves.dogs.length - 1, x = (/** @type {number} */ i) => EDGE + (i / steps) * (WIDTH - 2 * EDGE);
@@ -112,6 +111,3 @@ export function drawCurves(svg, curves, { at, marks = [], name }) {
   svg.setAttribute("aria-label", name);
   svg.innerHTML = words.join("") + here + line(curves.dogs, "dogs") + line(curves.likeness, "likeness");
 }
-
-/** A price as one says it. @param {number} value */
-export const priceText = (value) => (value ? `${value}` : "0");

@@ -1,6 +1,7 @@
-// Part 3 of the lesson: the same small model at several prices. All of it comes at once; the slider chooses.
+// Part 3 of the lesson: the same small model, trained at several prices of KL. One answer contains all
+// of them; the slider chooses.
 
-import { drawCloud, drawCurves, enable, inside, ofPhoto, priceText, showRow } from "./lesson-page.js";
+import { drawCloud, drawCurves, enable, inside, ofPhoto, showRow } from "./lesson-page.js";
 import { price } from "./lesson-server.js";
 
 /** @typedef {import("./lesson-server.js").Prices} Prices */
@@ -14,8 +15,8 @@ function show() {
   drawCloud(part(".cloud svg"), here.points);
   showRow(part(".drawn"), here.pictures, "Random dog");
   part("[data-part=rebuilt]").src = here.rebuilt;
-  part("output").textContent = priceText(here.price);
-  part("input").setAttribute("aria-valuetext", `a price of ${priceText(here.price)}`);
+  part("output").textContent = `${here.price}`;
+  part("input").setAttribute("aria-valuetext", `a price of ${here.price}`);
   drawCurves(part(".curves"), { dogs: models.map((one) => one.dogs), likeness: models.map((one) => one.likeness) }, {
     at, marks: [[seed, "the seed’s"], [chosen, "a good price"]],
     name: "Over the price: in how many random pictures a dog is seen, and the likeness",

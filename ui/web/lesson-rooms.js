@@ -1,4 +1,5 @@
-// Part 2 of the lesson: a point that is dragged through the rooms of an autoencoder and of a VAE.
+// Part 2 of the lesson: the visitor drags a point through the latent spaces ("rooms") of an autoencoder and of a VAE,
+// and sees the dog that is drawn there.
 
 import { allInside, drawCloud, enable, insist, inside, ofPhoto, say, showRow } from "./lesson-page.js";
 import { bell, point, rooms } from "./lesson-server.js";
@@ -7,10 +8,13 @@ import { PAGE } from "./server.js";
 
 /** @typedef {import("./lesson-server.js").Room} Room */
 
-const EDGE = 4.5, STEP = 0.25; // of the square, in standard deviations of the bell curve; of an arrow key
-const NEAR = 0.45; // from a dog, within which a place is among the dogs
-const FEW = 3; // dogs that must be near
-const AT_ONCE = 2, RETRY_MS = 1500; // moves on the way
+// In standard deviations of the bell curve: from the middle to the edge of the square, and per arrow key.
+const EDGE = 4.5, STEP = 0.25;
+// A place is "among the dogs" if at least FEW dogs are nearer to it than NEAR standard deviations.
+const NEAR = 0.45;
+const FEW = 3;
+// AT_ONCE: the most requests under way.
+const AT_ONCE = 2, RETRY_MS = 1500;
 const AWAY = "The server does not answer just now; the last picture stays, and the page tries again.";
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
@@ -19,14 +23,14 @@ let moves = 0, problem = false;
 /** @type {ReturnType<typeof view>[]} */
 let views = [];
 
-/** How much a list of D numbers lies along another. @param {number[]} a @param {number[]} b */
+/** The dot product of two lists of D numbers. @param {number[]} a @param {number[]} b */
 const along = (a, b) => a.reduce((sum, v, i) => sum + v * b[i], 0);
 
 /** @param {number[][]} dogs @param {number[]} place */
 const isAmong = (dogs, [x, y]) => dogs.filter(([dx, dy]) => Math.hypot(dx - x, dy - y) < NEAR).length >= FEW;
 
 /**
- * Fetches the picture of a point that moves: a few requests are on the way at once, and the newest picture is shown.
+ * Shows in an image the dog at a moving point: a few requests are under way at once, and the newest picture is shown.
  * @param {HTMLImageElement} image
  * @param {() => { room: string, z: number[] }} now where the point is
  */
@@ -64,7 +68,7 @@ function sender(image, now) {
       wanted = true;
       pump();
     },
-    /** @param {string} src a picture that no earlier move overtakes */
+    /** @param {string} src a picture that answers to earlier moves do not replace */
     show(src) {
       shown = ++moves;
       image.src = src;
@@ -72,7 +76,7 @@ function sender(image, now) {
   };
 }
 
-/** A room on the page. @param {HTMLElement} figure */
+/** One of the two rooms. @param {HTMLElement} figure */
 function view(figure) {
   const cloud = /** @type {HTMLElement} */ (figure.querySelector(".cloud")), svg = /** @type {SVGElement} */ (cloud.querySelector("svg"));
   const told = /** @type {HTMLElement} */ (figure.querySelector(".told"));
@@ -81,7 +85,7 @@ function view(figure) {
   let place = [0, 0];
   const picture = sender(/** @type {HTMLImageElement} */ (figure.querySelector(":scope > img")), () => ({ room: room.name, z: latent() }));
 
-  /** The dog's latent, moved along both directions to the place. */
+  /** The dog's latent, moved along the two directions to the place. */
   function latent() {
     const [across, up] = room.directions.map((direction, k) => place[k] - along(room.z, direction));
     return room.z.map((v, i) => Number((v + across * room.directions[0][i] + up * room.directions[1][i]).toFixed(4)));
@@ -112,7 +116,7 @@ function view(figure) {
       drawCloud(svg, room.points);
       showPoint();
     },
-    /** @param {{ points: number[][], pictures: string[] }} draws @returns {number} how many lie among the dogs */
+    /** @param {{ points: number[][], pictures: string[] }} draws @returns {number} how many are among the dogs */
     drop({ points, pictures }) {
       drawCloud(svg, room.points, points);
       showPoint();
@@ -122,7 +126,10 @@ function view(figure) {
   };
 }
 
-/** @param {HTMLElement} cloud @param {() => number[]} now @param {(x: number, y: number) => void} go */
+/**
+ * Lets the point be moved by pointer and keys.
+ * @param {HTMLElement} cloud @param {() => number[]} now @param {(x: number, y: number) => void} go
+ */
 function listen(cloud, now, go) {
   const isOpen = () => !cloud.hasAttribute("aria-disabled");
   const follow = (/** @type {PointerEvent} */ event) => {

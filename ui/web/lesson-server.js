@@ -1,4 +1,4 @@
-// What the lesson asks of the server: each function makes one call of ui/lesson/page.py. The answers are those of
+// The lesson's requests to the server: each function calls one of ui/lesson/page.py. The answers are described in
 // ui/lesson/says.py.
 
 /** @import { Failure } from "./server.js" */

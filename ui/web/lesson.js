@@ -1,11 +1,11 @@
-// The tab "How it works". load.js calls start() when the tab is opened; each part's script and what it shows are fetched
-// when the reader comes near it.
+// The tab "How it works": a lesson to play with. load.js calls start() when the tab is opened; the script and the
+// pictures of a part are fetched when the reader scrolls near it.
 
 import { attach, chosen, RETRY_MS, say, TROUBLE } from "./lesson-page.js";
 import { connect } from "./lesson-server.js";
 import { state, subscribe } from "./store.js";
 
-const AHEAD = "400px"; // from the edge of the window
+const AHEAD = "400px"; // a part nearer than this to the window is fetched
 
 /** @type {Record<string, () => Promise<() => unknown>>} */
 const PARTS = {
@@ -18,7 +18,7 @@ const PARTS = {
 };
 const OF_PHOTO = ["squeeze", "rooms", "price", "blur"];
 
-/** @type {Map<string, () => unknown>} what fetches a part that was come near to */
+/** @type {Map<string, () => unknown>} the functions that fetch the pictures of parts already reached */
 const begun = new Map();
 
 function whose() {

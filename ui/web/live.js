@@ -1,5 +1,5 @@
-// From a moved number to a new picture. A few requests are on the way at once, numbered. The newest move wins; an answer
-// older than what is shown is dropped; when the moves stop, a lossless picture of the last one follows.
+// Fetches pictures while the dog moves. A few numbered requests are under way at once. Only the newest move waits to be
+// sent. An answer older than the shown picture is dropped. When moves stop, a lossless picture of the last one follows.
 
 import { openChannel } from "./channel.js";
 import { undo } from "./history.js";
@@ -12,22 +12,27 @@ import { numbers, state, subscribe, update } from "./store.js";
 /** @typedef {Awaited<ReturnType<typeof server.move>>} Answer */
 
 const REST_MS = 90, RETRY_MS = 1500;
-const FAST = 3; // standard deviations a second: a slider from end to end in two seconds
-const MAP_WIDTH = 6; // standard deviations, about
+// Standard deviations a second: this moves a slider from end to end in two seconds.
+const FAST = 3;
+// Roughly how many standard deviations the map is wide.
+const MAP_WIDTH = 6;
 const AWAY = "The server does not answer just now; your dog is kept, and the page tries again.";
 
-let sent = 0, shown = 0; // numbers of moves
-let moving = 0; // moves on the way, those of a picture at rest not counted: it holds up no move
-let network = 10; // ms that an answer spends outside the server, on average
+// Numbers of the last move that was sent, and of the one whose picture is shown.
+let sent = 0, shown = 0;
+// Moves under way. Requests for the lossless picture do not count, as they must not delay a move.
+let moving = 0;
+// Running average of the ms that an answer spends outside the server.
+let network = 10;
 let restTimer = 0;
 let last = { space: "", values: /** @type {number[]} */ ([]), at: 0 }; // the last move that was sent
 /** @type {{ still: boolean } | null} */
-let wanted = null; // a move that is still to be sent
+let wanted = null; // the move that waits to be sent; still: for a lossless picture
 
 /** Whether a move waits to be sent; another one would only replace it. */
 export const isBehind = () => wanted !== null;
 
-// More requests at once help against a slow network, but not against a slow server or a crowd.
+// How many moves may be under way. More of them help on a slow network, but not with a slow or crowded server.
 const limit = () => Math.min(4, 1 + Math.round(network / 45));
 
 export function start() {
@@ -46,14 +51,14 @@ export function start() {
   });
 }
 
-/** Whether the numbers are others; a new picture alone is no move. @param {Dog} before */
+/** Whether the dog's numbers have changed; a new picture alone is no move. @param {Dog} before */
 function isMoved(before) {
   const { dog } = state;
   return dog.edit !== before.edit || dog.space !== before.space || dog.place !== before.place || numbers() !== numbers(before);
 }
 
 function comeToRest() {
-  if (moving) restTimer = window.setTimeout(comeToRest, REST_MS); // a slow server has enough to do with the moves
+  if (moving) restTimer = window.setTimeout(comeToRest, REST_MS); // a slow server is still busy with them
   else wanted = { still: true };
   pump();
 }
@@ -67,7 +72,7 @@ function pump() {
 }
 
 /**
- * Whether the dog changes so fast that nobody sees whether a picture is of half the size, which is drawn sooner.
+ * Whether the dog changes so fast that a picture of half the size is enough: nobody sees it, and it comes sooner.
  * @param {string} space @param {number[]} values
  */
 function isFast(space, values) {
@@ -90,7 +95,7 @@ async function request(still) {
   moving += still ? 0 : 1;
   try {
     const answer = await server.move(move);
-    if (answer.dropped) return; // the server has a newer one of this page
+    if (answer.dropped) return; // the server has a newer move of this page
     if (answer.busy) return await tryAgain(edit, answer.error);
     if (answer.error) return edit === state.dog.edit && refuse(answer.error);
     network += 0.2 * (performance.now() - began - answer.took - network);
@@ -105,12 +110,12 @@ async function request(still) {
 
 /** @param {number} edit @param {string} [sentence] */
 async function tryAgain(edit, sentence = AWAY) {
-  if (edit === state.dog.edit && !state.dog.settled) say(sentence, true); // else another dog has come meanwhile
+  if (edit === state.dog.edit && !state.dog.settled) say(sentence, true); // else another dog is shown by now
   await new Promise((wait) => setTimeout(wait, RETRY_MS));
   if (!state.dog.settled) wanted ??= { still: true };
 }
 
-/** Goes back from numbers that the server will not draw to the last that it did. @param {string} sentence */
+/** Undoes a move to numbers that the server refuses to draw. @param {string} sentence */
 function refuse(sentence) {
   undo();
   say(sentence, true);
@@ -121,7 +126,7 @@ function accept(answer, number, still) {
   shown = number;
   if (hasProblem()) say("");
   if (!still || number !== sent || wanted) return showMoving(answer.picture);
-  // The numbers that were moved stay as they are; the others follow.
+  // Numbers that the visitor moved stay as they are; the other kind comes from the answer.
   const dog = { ...state.dog, picture: answer.picture };
   const c = dog.space === "directions" ? dog.c : answer.c;
   const latent = dog.space === "raw" ? dog.latent : answer.latent;

@@ -1,9 +1,9 @@
-// Gradio runs this text, and no module, when it has built a component of ours: ui/scripts.py appends the arguments. It
-// fetches the component's module and hands it what Gradio gives; where the module does not come, the page says so.
+// Starts a component of the page: imports its module and calls start(). If that fails, the page says so. Gradio
+// evaluates this file as text, not as a module, when it has built the component; ui/scripts.py appends the arguments.
 
 /**
  * @param {{ element: HTMLElement, props: any, server: any }} gradio
- * @param {string} address of a module with a function `start`, as seen from the page's root
+ * @param {string} address of a module that exports `start`, relative to the page's root
  */
 (gradio, address) => {
   const SLOW_MS = 10000;
@@ -13,7 +13,7 @@
   const message = /** @type {HTMLElement} */ (gradio.element.querySelector("[role=status]"));
   const others = [...gradio.element.firstElementChild?.children ?? []].filter((node) => !node.contains(message));
 
-  /** @param {string} text the reason why nothing can be used; "" where all can */
+  /** Disables the page and says why; "" enables it. @param {string} text */
   const block = (text) => {
     message.textContent = text;
     message.classList.toggle("problem", text !== "");

@@ -1,4 +1,5 @@
-// Looks: sliders that change one thing of the dog (model/latents/moves.py), and those that a link names.
+// The slider set Looks: each slider changes one thing of the dog, such as its ears (model/latents/moves.py). Also moves
+// the dog of a link along the Looks and breeds that the link names.
 
 import { moveBack, moveDog, whenSettled } from "./dog.js";
 import { along, standing } from "./math.js";
@@ -11,24 +12,25 @@ import { state } from "./store.js";
 
 const ROW = `<div class="slider look"><span class="name"></span><input type="range" min="-3" max="3" step="0.05">
   <span class="high"></span><button type="button" title="Back to where this dog began">&#8634;</button></div>`;
-const MOST = 20; // that a link moves a dog along one way
+// How far, at most, a link moves a dog along one way.
+const MOST = 20;
 
 /** @type {Promise<Way[] | null> | null} */
 let asked = null;
 /** @type {Way[] | null} */
-let known = null; // a way of each Look
+let known = null; // the way of each Look
 
-/** The ways of all Looks; null where the server did not answer. */
+/** The ways of all Looks; null if the server did not answer. */
 export async function fetchLooks() {
   asked ??= ask(ways()).then((answer) => answer && answer.ways);
   known = await asked;
-  if (!known) asked = null; // the next one tries again
+  if (!known) asked = null; // the next call tries again
   return known;
 }
 
 const keepsBackground = () => field("#keep-background input").checked;
 
-/** A slider along a way. @param {{ name: string, low: string, high: string, way: Way }} about */
+/** A slider that moves the dog along a way. @param {{ name: string, low: string, high: string, way: Way }} about */
 export function wayRow({ name, low, high, way }) {
   const made = sliderRow({
     row: ROW,
@@ -49,17 +51,18 @@ export const lookRows = () => (known ?? []).map((way, k) => wayRow({ ...state.fa
 
 // ---- Links: ?dog=...&looks=ears:1.5,coat:-1&breed=beagle:2
 
-/** What a link's dog is to be moved along: [name, how far]. @param {URLSearchParams} told @param {string} key */
-const named = (told, key) => (told.get(key) ?? "").split(",").filter(Boolean).slice(0, 20)
+/** Reads moves such as "ears:1.5,coat:-1": [name, how far] each. @param {URLSearchParams} params @param {string} key */
+const readMoves = (params, key) => (params.get(key) ?? "").split(",").filter(Boolean).slice(0, 20)
   .map((one) => /** @type {[string, number]} */ ([one.split(":")[0].trim().slice(0, 64), Number(one.split(":")[1] ?? 1)]));
 
 /**
- * Moves the dog of a link along the Looks and toward the breeds that the link names; says which of them are not known
- * here. @param {string} query of the address @param {string} [problem] what is wrong with its dog: then none of them fits
+ * Moves the dog of a link along the Looks and toward the breeds that the link names, and says which of them this model
+ * does not have.
+ * @param {string} query of the address @param {string} [problem] what is wrong with its dog; then nothing is moved
  */
 export async function moveAsLinked(query, problem = "") {
-  const told = new URLSearchParams(query), { looks, breeds } = state.facts;
-  const wanted = [...named(told, "looks"), ...named(told, "breed")];
+  const params = new URLSearchParams(query), { looks, breeds } = state.facts;
+  const wanted = [...readMoves(params, "looks"), ...readMoves(params, "breed")];
   const all = [...looks.map(({ name }) => name), ...breeds];
   const kept = wanted.filter(([name, far]) => !problem && all.includes(name) && Math.abs(far) <= MOST);
   const left = wanted.filter((one) => !kept.includes(one)).map(([name]) => `“${name}”`);
@@ -71,13 +74,13 @@ export async function moveAsLinked(query, problem = "") {
 /** @param {[string, number][]} wanted names, and how far toward each */
 async function moveAlong(wanted) {
   if (!wanted.length) return;
-  const { looks, breeds } = state.facts, places = await fetchLooks();
+  const { looks, breeds } = state.facts, lookWays = await fetchLooks();
   const ways = await Promise.all(wanted.map(([name]) =>
-    (breeds.includes(name) ? ask(toward(name)) : places?.[looks.findIndex((look) => look.name === name)])));
+    (breeds.includes(name) ? ask(toward(name)) : lookWays?.[looks.findIndex((look) => look.name === name)])));
   let { c } = state.dog; // the visitor may have moved it meanwhile
   ways.forEach((way, i) => {
     if (way) c = along(c, way, standing(c, way) + wanted[i][1]);
   });
   moveDog(c);
-  await whenSettled(); // a sentence that is said earlier would go with the next picture
+  await whenSettled(); // the next picture would clear a message shown earlier
 }

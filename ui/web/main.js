@@ -1,4 +1,4 @@
-// The page's way in: load.js calls start() with what Gradio gives to the component `#pad` (ui/pad.py, pad.html).
+// Starts the tab "Draw a dog": load.js calls start() with what Gradio gives to its component (ui/pad.py, pad.html).
 
 import { start as startBreeds } from "./breeds.js";
 import { start as startControls } from "./controls.js";
@@ -9,7 +9,7 @@ import { beginWithLastDog } from "./last.js";
 import { start as startLive } from "./live.js";
 import { attach, image, say } from "./page.js";
 import { start as startPicture } from "./picture.js";
-import { connect, draw, untold } from "./server.js";
+import { connect, draw, subPathProblem } from "./server.js";
 import { start as startShare } from "./share.js";
 import { start as startSliders } from "./sliders.js";
 import { changed, state, update } from "./store.js";
@@ -29,12 +29,12 @@ export function start({ element, props, server }) {
   showFirstDog(props.value);
   say(`Seed ${props.value.first.seed}: move a slider, and watch.`);
   for (const startPart of PARTS) startPart();
-  if (untold()) return say(untold(), true); // nothing that is asked for would come back
+  if (subPathProblem()) return say(subPathProblem(), true); // no request would be answered
   sharpenFirstDog();
   beginWithLastDog().then(tellOfOtherFavourites);
 }
 
-/** The first dog is in the page already: the server drew it before anyone asked. @param {Facts} facts */
+/** Shows the first dog, which is part of the page: the server drew it in advance. @param {Facts} facts */
 function showFirstDog(facts) {
   const { c, latent, seed } = facts.first, picture = image("#dog img").src;
   /** @type {Dog} */
@@ -45,7 +45,7 @@ function showFirstDog(facts) {
   update({ facts, dog, fields: { seed: `${seed}`, temperature: "1", morph: "0", like: "0" } });
 }
 
-/** To be small, the page comes with a WebP of it; here the lossless picture takes its place, in the history too. */
+/** Replaces the first dog's WebP, which keeps the page small, by the lossless picture, in the history too. */
 async function sharpenFirstDog() {
   const { base, seed, temperature } = state.dog;
   const answer = await draw({ seed: Number(seed), temperature }).catch(() => null);

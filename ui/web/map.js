@@ -1,4 +1,5 @@
-// The tab Map: dogs that the model drew, those that look alike side by side. Between them the server mixes.
+// The tab Map: a map of drawn dogs, on which similar ones are neighbours. A place between them shows a mixture, which
+// the server makes.
 
 import { moveOnMap, reset } from "./dog.js";
 import { image, onClick, part, say } from "./page.js";

@@ -1,5 +1,5 @@
-// The tab Mix: three slots for dogs, and what is made of A, B and C: the way between two, likeness. The slots'
-// coordinates are at hand, so mixing is done here; only the pictures come from the server.
+// The tab Mix: the visitor fills three slots with dogs A, B and C, morphs from A to B, or makes A more like B and less
+// like C. The browser mixes the coordinates; only the pictures come from the server.
 
 import { NO_SEED, isSeed, moveDog, randomSeed, reset, seedDog, whenSettled } from "./dog.js";
 import { start as startFilms } from "./film.js";
@@ -15,9 +15,10 @@ import { whenOpened } from "./tabs.js";
 /** @typedef {"a" | "b" | "c"} Name */
 
 const NAMES = /** @type {Name[]} */ (["a", "b", "c"]);
+// A morph that plays goes from A to B in this time.
 const PASS_MS = 3000;
 /** @type {Slot | null} */
-let ordinary = null; // the dog that stands for C where none was chosen
+let ordinary = null; // the dog that serves as C if none was chosen
 
 // ---- The three slots
 /** @param {Name} name */
@@ -34,7 +35,7 @@ function showSlots() {
   for (const control of parts("#mix [data-ready]")) /** @type {HTMLButtonElement} */ (control).disabled = !ready;
 }
 
-/** @param {typeof state.slots} slots the mixing begins anew from them */
+/** Sets the slots, and both sliders to 0. @param {typeof state.slots} slots */
 function fillSlots(slots) {
   update({ slots, fields: { ...state.fields, morph: "0", like: "0" } });
 }
@@ -53,7 +54,7 @@ async function slotOf(seed) {
   return dog && { ...dog, label: `seed ${seed}` };
 }
 
-/** Fills a slot with what its list offers. @param {Name} name @param {string} source */
+/** Fills a slot. @param {Name} name @param {string} source chosen from its list */
 async function fillFrom(name, source) {
   if (source === "this") {
     await whenSettled();
@@ -70,12 +71,12 @@ async function fillFrom(name, source) {
 
 /** Fills a slot with the dog in a photo. @param {Name} name @param {File} file */
 async function fillFromPhoto(name, file) {
-  if (server.unfit(file)) return say(server.unfit(file), true);
+  if (server.fileProblem(file)) return say(server.fileProblem(file), true);
   say("Looking at the photo …");
   const look = async () => {
     const photo = await server.inMemory(file);
     const found = await server.reconstruct(photo, {});
-    const noHead = found.photo && found.error; // then its middle is taken: there is no box to draw here
+    const noHead = found.photo && found.error; // then take the middle: this tab has no box to draw
     return noHead ? server.reconstruct(photo, { whole: true }) : found;
   };
   const answer = await server.ask(look());
@@ -85,7 +86,7 @@ async function fillFromPhoto(name, file) {
   fill(name, { c: answer.c, picture: answer.picture, label });
 }
 
-/** What can be put into a slot. @param {Name} name @returns {string[][]} */
+/** The entries of a slot's list: [value, text]. @param {Name} name @returns {string[][]} */
 const sources = (name) => [
   ["", "Choose …"], ["this", "This dog"], ["random", "A random dog"], ["seed", "The seed below"], ["photo", "A photo …"],
   ...state.favourites.map((_, i) => [`kept ${i}`, `Favourite ${i + 1}`]), ...(name === "c" ? [["none", "An ordinary dog"]] : []),
@@ -93,7 +94,7 @@ const sources = (name) => [
 
 function startSlots() {
   /** @type {Name} */
-  let photoFor = "a"; // the slot for which the browser lets the visitor choose a photo
+  let photoFor = "a"; // the slot for which the visitor is choosing a photo
   onFile("#slot-photo", (file) => fillFromPhoto(photoFor, file));
   for (const name of NAMES) {
     const list = field(`[data-slot=${name}] select`);
@@ -110,14 +111,14 @@ function startSlots() {
   }
 }
 
-/** Fills slots that the visitor did not ask to be filled: no Undo empties them again. @param {typeof state.slots} slots */
+/** Fills slots unasked, so Undo does not empty them again. @param {typeof state.slots} slots */
 function offerSlots(slots) {
   const before = state.slots;
   update({ slots });
   amendSteps((step) => (step.slots === before ? { ...step, slots } : step));
 }
 
-/** When the tab is first opened, there is something to mix at once. */
+/** Fills A and B if both are empty, so that there is something to mix when the tab is opened. */
 async function showMix() {
   if (state.slots.a || state.slots.b) return;
   await whenSettled();
@@ -130,7 +131,7 @@ async function showMix() {
   if (b && !state.slots.b) offerSlots({ ...state.slots, b });
 }
 
-// ---- The way from A to B. It moves the dog itself, so that every other ability goes on from there.
+// ---- The morph from A to B. It moves the dog on the page, so that all other tabs can go on from there.
 /** @param {number} t 0 at A, 1 at B */
 function morphTo(t) {
   const { a, b } = state.slots;
@@ -139,9 +140,9 @@ function morphTo(t) {
   moveDog(slerp(a.c, b.c, t), { isAway: true });
 }
 
-let frame = 0; // of the animation that plays
+let frame = 0; // the id of the next one in the animation
 
-/** Goes there and back until `state.playing` ends, as fast as pictures come. */
+/** Morphs back and forth while `state.playing`; as long as a move waits to be sent, no other is added. */
 function play() {
   /** @type {number} */
   let began;

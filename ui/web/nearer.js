@@ -1,5 +1,5 @@
-// The dog of a photo moves nearer to the photo, some steps an answer, until it no longer helps, or the visitor goes on to
-// something else. The server takes no step that nobody asks for.
+// Makes the dog of a photo more like the photo. Each request lets the server take some steps of optimisation, until
+// they no longer help, or until the visitor presses Stop or changes the dog. The server takes none unasked.
 
 import { settledAs } from "./dog.js";
 import { remember } from "./history.js";
@@ -9,59 +9,63 @@ import { cropOfDog, state, subscribe, update } from "./store.js";
 
 /** @import { Dog, Known } from "./store.js" */
 
-const MOST_S = 3; // what takes longer begins at the visitor's word only
+// If it takes longer, it begins only when the visitor presses the button.
+const MOST_S = 3;
 
-/** @typedef {{ dog: Dog, said: string, steps: number }} Way */
+/**
+ * @typedef {{ dog: Dog, said: string, steps: number }} Run
+ *   dog: as the last answer left it; said: the message about its photo; steps: taken so far
+ */
 
-/** @type {Way | null} */
-let way = null; // what is under way: the dog as its last answer left it, what was said of its photo, and steps taken
+/** @type {Run | null} */
+let run = null; // the one that is under way
 
-/** Whether the visitor has done something to this dog. @param {Dog} dog */
+/** Whether the visitor has changed this dog. @param {Dog} dog */
 const isLeft = ({ edit, c, latent }) =>
   state.dog.edit !== edit || state.dog.c !== c || state.dog.latent !== latent || state.dog.place !== null;
 
-/** After a photo was looked at: begins, where it will not take long. @param {string} said of the photo */
+/** Begins with a new dog of a photo, if it will not take long. @param {string} said the message about the photo */
 export function nearerAtOnce(said) {
   if ((state.dog.base.nearer ?? Infinity) <= MOST_S) approach(said);
 }
 
-/** @param {string} said of the photo just now, which is said again at the end */
+/** @param {string} said the message about the photo, which is repeated at the end */
 async function approach(said) {
   const { base } = state.dog, own = { dog: state.dog, said, steps: 0 };
-  way = own;
+  run = own;
   show();
   try {
     for (let share = 0; share < 1;) {
       const answer = await nearer(share ? undefined : base.crop);
-      if (way !== own || answer.dropped) return;
+      if (run !== own || answer.dropped) return;
       if (answer.error) return say(answer.error, true);
       if (!share) remember();
       ({ share, steps: own.steps } = answer);
       moveOn(own, { ...base, ...answer, isNearest: share === 1 }, share);
-      await new Promise(requestAnimationFrame); // the picture is seen before the next is asked for
+      await new Promise(requestAnimationFrame); // shows the picture before asking for the next
     }
-    sayOfWay(own, `${inSteps(own.steps)} nearer to your photo.`);
+    sayOfRun(own, `${inSteps(own.steps)} nearer to your photo.`);
   } catch (error) {
-    if (way === own) say(reason(error), true);
+    if (run === own) say(reason(error), true);
   } finally {
-    if (way === own) finish();
+    if (run === own) finish();
   }
 }
 
 /** @param {number} steps */
 const inSteps = (steps) => (steps === 1 ? "1 step" : `${steps} steps`);
 
-/** Adds to what was said of the photo. @param {Way} own @param {string} word */
-function sayOfWay(own, word) {
-  if (way === own) say(`${own.said} ${word}`.trim());
+/** Shows the message about the photo and one more sentence. @param {Run} own @param {string} word */
+function sayOfRun(own, word) {
+  if (run === own) say(`${own.said} ${word}`.trim());
 }
 
 function halt() {
-  if (way) sayOfWay(way, `Stopped after ${inSteps(way.steps)}; this is as near as it came.`);
+  if (run) sayOfRun(run, `Stopped after ${inSteps(run.steps)}; this is as near as it came.`);
   finish();
 }
 
-/** @param {Way} own @param {Known} known @param {number} share of the way */
+/** @param {Run} own @param {Known} known @param {number} share of the run that is done */
 function moveOn(own, known, share) {
   const space = state.dog.space === "map" ? "directions" : state.dog.space;
   own.dog = settledAs(known, { base: known, space, place: null, seed: null });
@@ -70,23 +74,23 @@ function moveOn(own, known, share) {
 }
 
 function finish() {
-  way = null;
+  run = null;
   const { base } = state.dog;
-  if (state.sight?.crop && state.sight.crop === base.crop) update({ sight: base }); // how near it came is told there
+  if (state.sight?.crop && state.sight.crop === base.crop) update({ sight: base }); // shows its new numbers
   show();
 }
 
 function show(share = 0) {
   const { base } = state.dog;
-  part("#approach").hidden = !way;
-  part("#nearer").hidden = Boolean(way) || !cropOfDog() || Boolean(base.isNearest);
+  part("#approach").hidden = !run;
+  part("#nearer").hidden = Boolean(run) || !cropOfDog() || Boolean(base.isNearest);
   /** @type {HTMLProgressElement} */ (part("#approach progress")).value = share;
 }
 
 export function start() {
   subscribe(["dog", "sight"], () => {
-    if (way && isLeft(way.dog)) finish();
-    if (!way) show();
+    if (run && isLeft(run.dog)) finish();
+    if (!run) show();
   });
   onClick("#nearer", () => approach(""));
   onClick("#stop", halt);

@@ -1,4 +1,4 @@
-// The parts of the pad on the page, and the line of text under the dog.
+// Functions that find and make elements of the page (pad.html), and show messages under the dog.
 
 /** @type {HTMLElement} */
 let pad;
@@ -8,7 +8,7 @@ export function attach(element) {
   pad = element;
 }
 
-// The same look-up, said with the kind of element that the caller knows to be there.
+// These find one element. They differ only in its type, which the caller knows.
 /** @param {string} selector @returns {HTMLElement} */
 export const part = (selector) => /** @type {HTMLElement} */ (pad.querySelector(selector));
 /** @param {string} selector @returns {HTMLInputElement} */
@@ -20,7 +20,7 @@ export const image = (selector) => /** @type {HTMLImageElement} */ (part(selecto
 /** @param {string} selector @returns {HTMLElement[]} */
 export const parts = (selector) => [...pad.querySelectorAll(selector)].map((node) => /** @type {HTMLElement} */ (node));
 
-/** Whether the visitor is on the tab "Draw a dog"; on the others the pad takes no keys and no dropped photos. */
+/** Whether the tab "Draw a dog" is open; if not, keys and dropped photos are not meant for the pad. */
 export const isShown = () => pad.isConnected && pad.offsetParent !== null;
 
 /** @param {string} selector @param {() => void} action */
@@ -39,7 +39,7 @@ export function onFile(selector, handle) {
   });
 }
 
-/** Shows a sentence under the dog. @param {string} text */
+/** Shows a message under the dog. @param {string} text */
 export function say(text, problem = false) {
   part("#message").textContent = text;
   part("#message").classList.toggle("problem", problem);
@@ -47,14 +47,24 @@ export function say(text, problem = false) {
 
 export const hasProblem = () => part("#message").classList.contains("problem");
 
-/** A new element. @param {string} html @returns {HTMLElement} */
+/** Makes an element. @param {string} html @returns {HTMLElement} */
 export function build(html) {
   const holder = document.createElement("div");
   holder.innerHTML = html;
   return /** @type {HTMLElement} */ (holder.firstElementChild);
 }
 
-/** Has the browser save a file. @param {string} address @param {string} fileName */
+// Time for the browser to read a saved file before its address is revoked.
+const KEEP_URL_MS = 10000;
+
+/** Makes the browser save a file. @param {Blob} blob @param {string} fileName */
+export function saveBlob(blob, fileName) {
+  const address = URL.createObjectURL(blob);
+  saveFile(address, fileName);
+  setTimeout(() => URL.revokeObjectURL(address), KEEP_URL_MS);
+}
+
+/** Makes the browser save the file at an address. @param {string} address @param {string} fileName */
 export function saveFile(address, fileName) {
   const link = document.createElement("a");
   link.href = address;

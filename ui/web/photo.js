@@ -1,38 +1,38 @@
-// The visitor's photo: sent to the server, and shown with what the model made of it. The server keeps nothing: for another
-// box or turn the photo is sent again.
+// Sends the visitor's photo to the server, and shows what the model made of it. The server keeps nothing, so the photo
+// is sent again for another box or turn.
 
 import { fetchDog } from "./dog.js";
 import { nearerAtOnce } from "./nearer.js";
 import { image, onClick, part, say } from "./page.js";
-import { inMemory, reconstruct, unfit } from "./server.js";
-import { isUnseen, state, subscribe, update } from "./store.js";
+import { inMemory, reconstruct, fileProblem } from "./server.js";
+import { hasPhotoWithoutDog, state, subscribe, update } from "./store.js";
 import { openTab } from "./tabs.js";
 
 /** @import { Known, State } from "./store.js" */
 /** @typedef {{ file?: File, caption?: string, turns?: number, heads?: Known["heads"] }} Photo */
 
 /**
- * Looks at a photo that was just chosen.
+ * Fetches the dog in a photo that was just chosen.
  * @param {File} file
- * @param {string} [caption] for a picture that is no visitor's photo, but a head that fills its frame
+ * @param {string} [caption] for an example: a head that fills the picture, not a visitor's photo
  */
 export async function seePhoto(file, caption) {
-  if (unfit(file)) return say(unfit(file), true);
+  if (fileProblem(file)) return say(fileProblem(file), true);
   return look({ file, caption, turns: 0 }, { whole: Boolean(caption) });
 }
 
 /**
  * Fetches the dog in a photo.
  * @param {Photo} photo
- * @param {{ box?: number[] | null, landmarks?: number[][] | null, whole?: boolean }} [wish] box: the head, in shares of
- *   the photo; landmarks: its eyes and nose; whole: take the middle of the photo without looking for a head; with none, a
- *   head is looked for
+ * @param {{ box?: number[] | null, landmarks?: number[][] | null, whole?: boolean }} [wish] box: round the head, in
+ *   shares of the photo; landmarks: its eyes and nose, likewise; whole: take the middle of the photo. Without all three,
+ *   the server looks for a head
  */
 export function look({ file, caption, turns, heads }, { box = null, landmarks = null, whole = false } = {}) {
-  const byHand = box || landmarks; // then no head is looked for
+  const byHand = box || landmarks; // then the server looks for no head
   const send = async () => {
-    const wish = state.wish; // fetchDog has just counted this one
-    // Read once: it may be changed or removed meanwhile.
+    const wish = state.wish; // the number of this request, which fetchDog has just set
+    // Read the file only once: it may be changed or removed later.
     const kept = file && file === state.sight?.file ? file : await inMemory(/** @type {File} */ (file));
     const answer = await reconstruct(kept, { turns, box, landmarks, whole });
     if (!answer.photo) return answer;
@@ -40,8 +40,8 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
     if (answer.error && wish === state.wish) {
       update({ sight: known });
       await openTab("photo-panel");
-      await image("#photo [data-part=photo]").decode().catch(() => {}); // how high it is, is not known before
-      part("#photo").scrollIntoView({ block: "nearest" }); // the error asks for something to be done there
+      await image("#photo [data-part=photo]").decode().catch(() => {}); // its height is known only then
+      part("#photo").scrollIntoView({ block: "nearest" }); // the error asks the visitor to act there
     }
     return known;
   };
@@ -54,16 +54,16 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
   return fetchDog(send, sentence, { doing: "Looking at the photo …" });
 }
 
-/** What is said of a photo's dog. @param {Known} answer */
+/** The message about a photo's dog. @param {Known} answer */
 function wordOf({ heads, hint, byHand }) {
   const found = byHand ? 0 : heads?.length ?? 0, several = found > 1 ? `${found} heads found: choose one. ` : "";
   return several + (hint || "The sliders now edit this dog.");
 }
 
-/** Whether both are of one square of a photo, as where a dog has come nearer to it. @param {Known | null} a @param {Known | null} b */
+/** Whether both are from one square of a photo, as with nearer.js. @param {Known | null} a @param {Known | null} b */
 export const sameSquare = (a, b) => Boolean(a?.crop && a.crop === b?.crop && a.photo === b.photo);
 
-/** Shows what came of the photo; nothing where no head was found, or the dog is not from a photo. @param {State} before */
+/** Shows what the model made of the photo, if there is a photo with a head. @param {State} before */
 function showReconstruction(before) {
   const { sight } = state;
   part("#reconstruction").hidden = !sight?.crop;
@@ -72,28 +72,28 @@ function showReconstruction(before) {
   if (!sight?.crop) return;
   image("#reconstruction [data-part=crop]").src = sight.crop;
   part("#reconstruction .crop figcaption").textContent = sight.caption ?? "your photo, cropped";
-  const fit = `As it was first drawn from the photo: PSNR ${sight.psnr?.toFixed(1)} dB.`;
-  part("#reconstruction p").textContent = `${fit} ${howUsual(sight.percentile ?? 0)}`;
+  const fit = sight.steps ? "Brought nearer to the photo" : "As it was first drawn from the photo";
+  part("#reconstruction p").textContent = `${fit}: PSNR ${sight.psnr?.toFixed(1)} dB. ${howUsual(sight.percentile ?? 0)}`;
 }
 
-/** Where no head was found, the photo stands in the dog's place, and nothing else can be done until that is settled. */
+/** If no head was found, shows the photo in the dog's place and blocks the dog's buttons until the visitor decides. */
 function showUnseen() {
-  const unseen = isUnseen();
+  const unseen = hasPhotoWithoutDog();
   image("#unseen").hidden = part("#back-to-dog").hidden = !unseen;
   if (unseen) image("#unseen").src = state.sight?.photo ?? "";
   part(".actions").inert = unseen;
-  part("#sees").style.visibility = unseen ? "hidden" : ""; // it is of the dog that the photo covers
+  part("#sees").style.visibility = unseen ? "hidden" : ""; // it is about the dog, which the photo covers
 }
 
-/** From a photo without a dog back to the dog that was there before. */
+/** Leaves a photo without a dog, and shows the former dog again. */
 function backToDog() {
-  if (!isUnseen()) return;
+  if (!hasPhotoWithoutDog()) return;
   update({ sight: state.dog.base });
   say("Here is the dog from before.");
 }
 
 /**
- * The crop need not be changed where a head was found: its means are folded away, unless the visitor is at it.
+ * Shows the controls of the crop if no head was found. Folds them away for a new photo with a head.
  * @param {State} before
  */
 function showFold({ sight: last }) {
@@ -104,7 +104,7 @@ function showFold({ sight: last }) {
   else if (sight.file !== last?.file) fold.open = false;
 }
 
-/** @param {number} percentile of the dogs that the model learned from, how many lie nearer to the mean dog */
+/** @param {number} percentile how many % of the dogs that the model learned from are nearer to the mean dog */
 function howUsual(percentile) {
   const share = Math.min(99, Math.max(1, Math.round(percentile)));
   if (share <= 50) {
@@ -114,7 +114,7 @@ function howUsual(percentile) {
   return share < 95 ? `It lies ${words}.` : `The model has hardly seen the like: it lies ${words}.`;
 }
 
-/** @param {number} quarters clockwise */
+/** @param {number} quarters of a full turn, clockwise */
 function turn(quarters) {
   const { sight } = state;
   if (sight) look({ ...sight, turns: ((sight.turns ?? 0) + quarters) % 4 });

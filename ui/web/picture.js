@@ -1,14 +1,16 @@
-// The dog's picture, `#dog img`. At rest it is the store's; while the dog moves, files come that are shown for a moment.
+// Shows the dog's picture, `#dog img`. At rest it is the one in the store; while the dog moves, it comes as a file.
 
 import { image } from "./page.js";
 import { state, subscribe } from "./store.js";
 
-let asked = 0, shown = 0; // pictures are numbered, as they come and as they are shown
-let passing = ""; // the blob: address that is shown, to be given up after the next picture
+// Numbers of the last picture that came, and of the one that is shown.
+let received = 0, shown = 0;
+// The blob: address of the shown picture, to be revoked after the next; "" if it has none.
+let blobAddress = "";
 
-/** Shows the picture of a moving dog once it is decoded, unless a later one is there already. @param {Blob | string} picture */
+/** Shows the picture of a moving dog once it is decoded, unless a later one is shown. @param {Blob | string} picture */
 export async function showMoving(picture) {
-  const number = ++asked, isFile = picture instanceof Blob;
+  const number = ++received, isFile = picture instanceof Blob;
   const address = isFile ? URL.createObjectURL(picture) : picture;
   const decoded = Object.assign(new Image(), { src: address });
   const isGood = await decoded.decode().then(() => true, () => false);
@@ -20,11 +22,11 @@ export async function showMoving(picture) {
 function show(number, address, isFile = false) {
   shown = number;
   image("#dog img").src = address;
-  if (passing) URL.revokeObjectURL(passing);
-  passing = isFile ? address : "";
+  if (blobAddress) URL.revokeObjectURL(blobAddress);
+  blobAddress = isFile ? address : "";
 }
 
-/** A file as a data: URL, which outlives the page's moves. @param {Blob} file @returns {Promise<string>} */
+/** A file as a data: URL, which is never revoked. @param {Blob} file @returns {Promise<string>} */
 export const toDataUrl = (file) => new Promise((take, fail) => {
   const reader = new FileReader();
   reader.onload = () => take(/** @type {string} */ (reader.result));
@@ -33,8 +35,8 @@ export const toDataUrl = (file) => new Promise((take, fail) => {
 });
 
 export function start() {
-  subscribe(["dog"], () => { // a dog that moves keeps the picture that is shown until its own comes
+  subscribe(["dog"], () => { // a moving dog keeps the shown picture until its own comes
     const { settled, picture } = state.dog;
-    if (settled && (asked > shown || image("#dog img").src !== picture)) show(++asked, picture);
+    if (settled && (received > shown || image("#dog img").src !== picture)) show(++received, picture);
   });
 }

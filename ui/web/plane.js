@@ -1,4 +1,4 @@
-// The tab Plane: two directions at once, each from -3 to 3, and a faint grid of the dogs that lie there.
+// The tab Plane: a point moves the dog along two directions at once, over a faint grid of the dogs there.
 
 import { moveDog, reset, whenSettled } from "./dog.js";
 import { clip, planeGrid } from "./math.js";
@@ -8,14 +8,15 @@ import { dragPoint, putPoint } from "./square.js";
 import { state, subscribe } from "./store.js";
 import { followDog } from "./tabs.js";
 
+// REACH: standard deviations from the middle to the edge. GRID: dogs a row.
 const REACH = 3, GRID = 5;
-const AXES = { "#across": 0, "#up": 1 }; // the directions that they begin with
+const AXES = { "#across": 0, "#up": 1 }; // the directions that both lists begin with
 let shownFor = ""; // the axes and the dog that the grid was drawn for
 
-/** The directions that are shown across and up. */
+/** Indexes of the directions across and up. */
 const axes = () => [Number(field("#across").value), Number(field("#up").value)];
 
-/** Where this dog lies, x and y from 0 to 1 from the top left. */
+/** The place of this dog: x and y from 0 to 1, from the top left. */
 function placeOfDog() {
   const { c } = state.dog, [across, up] = axes();
   return [clip((c[across] / REACH + 1) / 2), clip((1 - c[up] / REACH) / 2)];
@@ -40,7 +41,7 @@ async function showGrid() {
 
 /** @param {number} x @param {number} y */
 function goThere(x, y) {
-  if (state.dog.space === "map") return; // its numbers are on the way
+  if (state.dog.space === "map") return; // the answer with its numbers is on the way
   const c = [...state.dog.c], [across, up] = axes();
   c[up] = (1 - 2 * y) * REACH;
   c[across] = (2 * x - 1) * REACH;

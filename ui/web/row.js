@@ -1,4 +1,4 @@
-// A slider: its name, its range, and the way back to where this dog began.
+// Builds one slider of the dog: its name, its range, and a button that resets it.
 
 import { oneStep } from "./history.js";
 import { build } from "./page.js";
@@ -6,9 +6,9 @@ import { state } from "./store.js";
 
 /**
  * @typedef {Object} Slider
- * @property {string} row its HTML, with an input for the range, a button for the way back and maybe an output
- * @property {string} name to screen readers
- * @property {() => number} value where the dog stands
+ * @property {string} row its HTML: an input for the range, a button that resets it, and maybe an output
+ * @property {string} name for screen readers
+ * @property {() => number} value of the dog on the page
  * @property {(value: number) => void} move
  * @property {() => void} reset
  * @property {(value: number) => string} [say] the value in words
@@ -23,7 +23,7 @@ export function sliderRow({ row: html, name, value, move, reset, say }) {
   const back = /** @type {HTMLElement} */ (row.querySelector("button"));
   input.setAttribute("aria-label", name);
   back.setAttribute("aria-label", `Reset ${name}`);
-  let edit = -1; // of the dog that the range was made for
+  let edit = -1; // of the dog that the range was set for
   const show = () => {
     const at = value();
     stretch(input, at, edit !== state.dog.edit);
@@ -34,11 +34,12 @@ export function sliderRow({ row: html, name, value, move, reset, say }) {
   };
   const touch = oneStep(input);
   input.addEventListener("input", () => {
-    if (state.dog.space === "map") return show(); // its numbers are not known yet: the answer is on the way
+    if (state.dog.space === "map") return show(); // the answer with its numbers is on the way
     touch();
     move(Number(input.value));
   });
-  input.addEventListener("keydown", (event) => { // the mean dog's value, rather than the end of the track
+  // Home sets the mean dog's value, not the lowest one.
+  input.addEventListener("keydown", (event) => {
     if (event.key !== "Home") return;
     event.preventDefault();
     input.value = "0";
@@ -50,8 +51,8 @@ export function sliderRow({ row: html, name, value, move, reset, say }) {
 }
 
 /**
- * Makes the range as wide as the dog stands far out: its thumb is where the dog is. It becomes narrow again only for
- * another dog, so as not to change under a finger. @param {HTMLInputElement} input @param {number} at
+ * Widens the range if the dog's value is outside it. It becomes narrow again only for another dog, so as not to change
+ * during a drag. @param {HTMLInputElement} input @param {number} at
  */
 function stretch(input, at, isOther = false) {
   const needed = Math.max(REACH, Math.ceil(Math.abs(at)));

@@ -1,6 +1,6 @@
-// Everything that the page asks of the server. Each function makes one call of ui/pad.py or ui/explore.py.
-// An answer may be { error: sentence }, or { dropped: true } where a newer call has overtaken it. A call rejects where
-// the network or the server fails.
+// All requests of the page to the server. Each function calls one of ui/pad.py or ui/explore.py.
+// An answer may be { error: message }, or { dropped: true } if a newer call replaced it. A call rejects if the network
+// or the server fails.
 
 import * as channel from "./channel.js";
 import { say } from "./page.js";
@@ -10,9 +10,9 @@ import { state } from "./store.js";
 /** @import { Way } from "./math.js" */
 /** @import { Known, Latent } from "./store.js" */
 /**
- * @typedef {{ error?: string, busy?: boolean, dropped?: boolean }} Failure busy: it is worth while to ask again
+ * @typedef {{ error?: string, busy?: boolean, dropped?: boolean }} Failure busy: asking again may help
  * @typedef {{ number: number, space: string, values: number[], still: boolean, half?: boolean }} Move
- *   half: of half the size
+ *   still: asks for a lossless picture, as the dog is at rest; half: for one of half the size
  * @typedef {{ picture?: Blob | string, type?: string, took?: number, c?: number[], latent?: Latent }} Moved
  * @typedef {{ seeds: number[], temperature: number, keep: number[][] }} Wall keep: [direction, value] of each locked slider
  * @typedef {{ pictures: string[], dogs: number[][] }} Walled
@@ -22,10 +22,11 @@ const OUT_OF_REACH = "The server does not answer just now; your dog is kept. Ple
 const UNREADABLE = "Your browser can't read this file: it is a folder, or was changed, moved or deleted. Please choose a photo again.";
 const OFFLINE = "Your device is not connected to a network just now; your dog is kept. Please try again later.";
 const TOO_LARGE = "The file is larger than 25 MB; please choose a smaller photo.";
-const LOST_MS = 10000; // a network that was cut may leave a move unanswered for minutes
+// A request is given up after this time: if the network is down, there may be no answer and no error for minutes.
+const LOST_MS = 10000;
 const MAX_PHOTO_BYTES = 25e6;
 
-/** This page's name for the server, which draws only the newest move of each page. */
+/** A name for this page. Of each page, the server draws only the newest move. */
 export const PAGE = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
 
 /** @type {Record<string, (data?: unknown) => Promise<any>>} */
@@ -41,27 +42,27 @@ async function call(name, data) {
   return ofThisModel(answer);
 }
 
-/** The numbers of another model mean other dogs, or none, to this page. @param {any} answer */
+/** Makes an error of an answer by another model: its numbers are other dogs here, or none. @param {any} answer */
 const ofThisModel = (answer) =>
   (answer.latent && answer.latent.weights !== state.facts.weights ? { error: state.facts.swapped } : answer);
 
 const weights = () => ({ weights: state.facts.weights });
 
 /**
- * A dog drawn from a seed. keep: [direction, value] of each locked slider.
+ * Draws a seed's dog. keep: [direction, value] of each locked slider.
  * @param {{ seed: number, temperature: number, keep?: number[][] }} wish
  * @returns {Promise<Known & Failure>}
  */
 export const draw = (wish) => call("draw", { ...wish, ...weights() });
 
 /**
- * The picture of moved numbers; of a still move, as a data URL, and the numbers of both kinds. took: ms in the server.
+ * The picture of moved numbers; for a still move as a data URL, with the numbers of both kinds. took: ms in the server.
  * @param {Move} wish
  * @returns {Promise<Known & Failure & { took: number }>}
  */
 export const move = (wish) => inTime(moveDog(wish));
 
-/** Over the channel where there is one; where it breaks, the move is posted. @param {Move} wish */
+/** Sends a move over the channel, or posts it if the channel is not open or breaks. @param {Move} wish */
 async function moveDog(wish) {
   channel.openChannel();
   if (!channel.isOpen()) return post(PAGE, wish);
@@ -73,10 +74,13 @@ async function moveDog(wish) {
 /** @param {string} page @param {Move} wish */
 const post = (page, wish) => call("move", { page, ...wish, ...weights() });
 
-/** The dog of these coordinates: no move of the sliders overtakes it. @param {number[]} c @param {number} number */
+/**
+ * The dog of these coordinates. The request has its own page name, so that no move replaces it.
+ * @param {number[]} c @param {number} number
+ */
 export const dogAt = (c, number) => inTime(post(`${PAGE} go`, { number, space: "directions", values: c, still: true }));
 
-/** The dog of a latent that was saved. @param {unknown} latent @returns {Promise<Known & Failure>} */
+/** The dog of a saved latent. @param {unknown} latent @returns {Promise<Known & Failure>} */
 export const openLatent = (latent) => call("load", latent);
 
 /**
@@ -88,23 +92,24 @@ export const openLatent = (latent) => call("load", latent);
 export const reconstruct = (photo, wish) => call("reconstruct", { binary: true, data: { photo, wish: JSON.stringify(wish) } });
 
 /**
- * The dog of a photo some steps nearer to the photo. crop: what the model saw of it, to begin; later calls go on.
+ * Makes a photo's dog more like the photo by some steps. crop: what the model saw of it, in the first call; later calls
+ * go on without it.
  * @param {string} [crop]
- * @returns {Promise<Known & Failure & { steps: number, share: number }>} steps: taken; share: of the way, 0 to 1
+ * @returns {Promise<Known & Failure & { steps: number, share: number }>} steps: taken so far; share: of all steps, 0 to 1
  */
 export const nearer = (crop) => call("nearer", { page: PAGE, crop, ...weights() });
 
 /**
- * Small pictures of dogs. large: to choose from, not to lie below something.
+ * Small pictures of dogs. large: the larger kind, to choose from.
  * @param {number[][]} dogs
  * @returns {Promise<{ pictures: string[] } & Failure>}
  */
-export const thumbnails = (dogs, large = false) => call("thumbnails", { dogs: dogs.map(brief), large, ...weights() });
+export const thumbnails = (dogs, large = false) => call("thumbnails", { dogs: dogs.map(rounded), large, ...weights() });
 
-/** Random dogs, each as `draw` draws it, small. @param {Wall} wish @returns {Promise<Walled & Failure>} */
+/** Small pictures of random dogs, the same as those of `draw`. @param {Wall} wish @returns {Promise<Walled & Failure>} */
 export const wall = (wish) => call("wall", { ...wish, ...weights() });
 
-/** The dog's picture as a file. @param {Latent} latent @param {number} side pixels; 0: as it is drawn
+/** The dog's picture as a file. @param {Latent} latent @param {number} side pixels; 0: unscaled
  * @returns {Promise<{ picture: string } & Failure>} */
 export const enlarged = (latent, side) => call("enlarged", { latent, side, ...weights() });
 
@@ -119,26 +124,26 @@ export const toward = (breed) => call("toward", { breed, ...weights() });
  * @param {number[]} dog
  * @returns {Promise<{ breeds: { breed: string, share: number }[] } & Failure>}
  */
-export const seeBreeds = (dog) => call("see_breeds", { dog: brief(dog), ...weights() });
+export const seeBreeds = (dog) => call("see_breeds", { dog: rounded(dog), ...weights() });
 
 /** The map of dogs as one picture. @returns {Promise<{ picture: string } & Failure>} */
 export const atlas = () => call("atlas", weights());
 
 /** Dogs side by side in one picture. @param {number[][]} dogs @returns {Promise<{ picture: string } & Failure>} */
-export const contactSheet = (dogs) => call("contact_sheet", { dogs: dogs.map(brief), ...weights() });
+export const contactSheet = (dogs) => call("contact_sheet", { dogs: dogs.map(rounded), ...weights() });
 
 /**
  * A film from the first dog to the second and back, as a data URL.
- * @param {{ name: string, kind: string, frames: number, side: number, dogs: number[][] }} wish side: pixels; 0: as they are drawn
+ * @param {{ name: string, kind: string, frames: number, side: number, dogs: number[][] }} wish side: pixels, 0: unscaled
  * @returns {Promise<{ file: string } & Failure>}
  */
 export const film = (wish) => call("movie", { ...wish, ...weights() });
 
-/** How much of a film is made, 0 to 1. @param {string} name @returns {Promise<number>} */
+/** The share of a film that is done, 0 to 1. @param {string} name @returns {Promise<number>} */
 export const filmProgress = (name) => call("progress", name).then(({ share }) => share, () => 0);
 
 /**
- * The answer, or null where there is none; then the reason is shown under the dog.
+ * The answer; null if it was dropped or is an error, which is shown under the dog.
  * @template {Failure} T
  * @param {Promise<T>} answering
  * @returns {Promise<T | null>}
@@ -149,19 +154,19 @@ export async function ask(answering) {
   return answer.error || answer.dropped ? null : answer;
 }
 
-/** The sentence for a call that failed. @param {unknown} error */
+/** The message about a call that failed. @param {unknown} error */
 export function reason(error) {
   const text = String(/** @type {any} */ (error)?.message ?? error);
   if (error instanceof DOMException && /^Not(Found|Readable)/.test(error.name)) return UNREADABLE;
   if (/413|exceed|too large/i.test(text)) return TOO_LARGE;
-  return navigator.onLine ? outOfReach() : OFFLINE;
+  return navigator.onLine ? unreachableMessage() : OFFLINE;
 }
 
-/** The sentence for a server that does not answer. */
-export const outOfReach = () => untold() || OUT_OF_REACH;
+/** The message about a server that does not answer. */
+export const unreachableMessage = () => subPathProblem() || OUT_OF_REACH;
 
-/** What is said where a proxy serves the page under a sub-path that the server does not know of; "" otherwise. */
-export function untold() {
+/** The message if a proxy serves the page under a sub-path that the server does not know; "" otherwise. */
+export function subPathProblem() {
   const { root } = /** @type {any} */ (window).gradio_config ?? {};
   const here = location.pathname.replace(/\/[^/]*$/, "");
   if (!root || here === new URL(root, location.href).pathname.replace(/\/$/, "")) return "";
@@ -169,22 +174,22 @@ export function untold() {
 }
 
 /**
- * The same photo, kept in memory: on the disk it may be gone, or another one, when it is sent the next time. Rejects where
- * the browser can't read it.
+ * A copy of the photo in memory: the file on disk may be removed or changed before it is sent again. Rejects if the
+ * browser can't read it.
  * @param {File} file
  */
 export const inMemory = async (file) => new File([await file.arrayBuffer()], file.name, { type: file.type });
 
-/** What is wrong with a photo that need not be sent to know it; "" if nothing is. @param {File} file */
-export function unfit(file) {
+/** What is wrong with a photo, as far as its file size tells; "" if nothing is. @param {File} file */
+export function fileProblem(file) {
   if (file.size > MAX_PHOTO_BYTES) return TOO_LARGE;
   return file.size === 0 ? "The file is empty; please choose another photo." : "";
 }
 
-/** Coordinates that are shorter to send and draw the same picture. @param {number[]} c */
-const brief = (c) => c.map((v) => Math.round(v * 1e3) / 1e3);
+/** Rounded coordinates: shorter to send, and the picture is the same. @param {number[]} c */
+const rounded = (c) => c.map((v) => Math.round(v * 1e3) / 1e3);
 
-/** @template T @param {Promise<T>} answer @returns {Promise<T>} */
+/** Rejects if the answer takes too long. @template T @param {Promise<T>} answer @returns {Promise<T>} */
 function inTime(answer) {
   /** @type {number} */
   let timer;

@@ -1,26 +1,25 @@
-// What leaves the page: the dog's picture, a link that brings the very dog back, and its latent (the model's numbers).
+// Saves the dog's picture, shares a link to this dog, and saves and opens its latent (the model's numbers).
 
 import { fetchDog, whenSettled } from "./dog.js";
-import { isLinked } from "./last.js";
+import { setAddress } from "./last.js";
 import { dogLink, seedLink } from "./math.js";
-import { field, onClick, onFile, part, saveFile, say } from "./page.js";
+import { field, onClick, onFile, part, saveBlob, saveFile, say } from "./page.js";
 import { ask, enlarged, openLatent } from "./server.js";
 import { changed, state } from "./store.js";
 
 const MAX_LATENT_BYTES = 100e3;
-const KEEP_URL_MS = 10000; // until the browser has read a file that it saves
 
-/** How wide pictures and films are saved, in pixels; 0: as they are drawn. */
+/** The width of saved pictures and films in pixels; 0: unscaled. */
 export const saveSize = () => Number(field("#size").value);
 
-/** The seed of the dog on the page; null where it is not, or no longer, just a seed's. */
+/** The seed that draws the dog on the page; null if there is none, as after an edit. */
 const seedOfDog = () => (changed() ? null : state.dog.seed);
 
-/** Puts the dog into the page's address, and hands that to others by what the device has for it. */
+/** Puts a link to the dog into the address, and opens the device's share menu or else copies the link. */
 async function share() {
   await whenSettled();
   const { weights } = state.facts, { temperature, c } = state.dog, seed = seedOfDog();
-  isLinked(seed === null ? dogLink(weights, c) : seedLink(weights, seed, temperature));
+  setAddress(seed === null ? dogLink(weights, c) : seedLink(weights, seed, temperature));
   const url = location.href;
   const shared = await navigator.share?.({ title: "A dog by DogVAE", url }).then(() => true, (error) => error.name === "AbortError");
   if (shared) return say("The link to this dog is in the address bar, too.");
@@ -41,9 +40,7 @@ async function savePicture() {
 
 async function saveLatent() {
   await whenSettled();
-  const address = URL.createObjectURL(new Blob([JSON.stringify(state.dog.latent)], { type: "application/json" }));
-  saveFile(address, fileName("json"));
-  setTimeout(() => URL.revokeObjectURL(address), KEEP_URL_MS);
+  saveBlob(new Blob([JSON.stringify(state.dog.latent)], { type: "application/json" }), fileName("json"));
 }
 
 /** @param {File} file */
@@ -58,7 +55,7 @@ async function loadLatent(file) {
   await fetchDog(() => openLatent(latent), () => "Latent loaded.");
 }
 
-/** The menu More closes where one does not want it any more. */
+/** Closes the menu More after a choice, a click outside it, or Escape. */
 function startMenu() {
   const menu = /** @type {HTMLDetailsElement} */ (part("#more"));
   document.addEventListener("click", ({ target }) => {

@@ -1,4 +1,4 @@
-// The tab Similar: eight dogs round this one.
+// The tab Similar: offers eight random dogs like this one.
 
 import { moveDog, reset, whenSettled } from "./dog.js";
 import { remember } from "./history.js";
@@ -10,7 +10,7 @@ import { offer } from "./thumbs.js";
 
 const COUNT = 8, FAR = "0.4";
 /** @type {number[] | null} */
-let shownFor = null; // the dog round which those that are shown lie
+let shownFor = null; // the dog that the shown ones are like
 
 async function showSimilar() {
   await whenSettled();

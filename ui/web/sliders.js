@@ -1,4 +1,5 @@
-// The sliders: Looks, breeds, or all 256 of the model's own, twelve at a time: principal directions or raw numbers.
+// The tab Sliders. It shows one of three sets: Looks, Breeds, or all 256 of the model's sliders, twelve at a time.
+// These move principal directions or raw numbers.
 
 import { breedHint, breedRows, openBreeds } from "./breeds.js";
 import { moveNumber, resetNumber, whenSettled } from "./dog.js";
@@ -18,9 +19,9 @@ const ROW = `<div class="slider"><span class="name"></span><input type="range" m
 /** @type {Kind} */
 let kind = "all";
 /** @type {Kind} */
-let asked = "all"; // what is to be shown next
+let asked = "all"; // the set that was last asked for
 let page = 0;
-let showsRaw = false; // whether the rows are those of raw numbers
+let showsRaw = false; // whether the rows are of raw numbers
 /** @type {{ row: HTMLElement, show: () => void }[]} */
 let rows = [];
 
@@ -41,7 +42,7 @@ function renderSliders() {
 
 // ---- All 256
 
-/** Indexes of the sliders whose name holds every word of the filter, in the order in which they are shown. */
+/** Indexes of the sliders whose name contains all words of the filter, in the order shown. */
 function order() {
   const all = isRaw() ? state.facts.raw_order : state.facts.names.map((_, i) => i);
   const words = field("#filter").value.trim().toLowerCase().split(/\s+/);
@@ -98,7 +99,7 @@ function numberRow(index) {
 
 /** @param {"directions" | "raw"} space */
 async function chooseSpace(space) {
-  await whenSettled(); // so that both kinds of numbers are those of the picture
+  await whenSettled(); // until then one kind of numbers is out of date
   update({ dog: { ...state.dog, space } });
 }
 
@@ -108,14 +109,14 @@ function turnTo(to) {
   renderSliders();
 }
 
-// ---- What is shown of the three
+// ---- Which of the three sets is shown
 
 /** @param {Kind} next */
 async function chooseKind(next) {
   asked = next;
   if (isRaw() && next !== "all") await chooseSpace("directions");
   const isThere = next !== "looks" || await fetchLooks();
-  if (asked !== next) return; // another was chosen meanwhile
+  if (asked !== next) return; // another one was chosen since
   kind = isThere ? next : "all";
   showsRaw = isRaw();
   renderSliders();
@@ -131,7 +132,7 @@ export function start() {
   field("#filter").addEventListener("input", () => turnTo(0));
   onClick("#directions", () => chooseSpace("directions"));
   onClick("#raw", () => chooseSpace("raw"));
-  onClick("#previous", () => turnTo(page - 1)); // at either end they are disabled
+  onClick("#previous", () => turnTo(page - 1)); // disabled at either end
   onClick("#next", () => turnTo(page + 1));
   const { looks, breeds } = state.facts, has = { looks: looks.length > 0, breeds: breeds.length > 0, all: true };
   part("#kinds").hidden = !has.looks && !has.breeds;

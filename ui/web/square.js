@@ -1,5 +1,6 @@
-// A square with a point that is dragged: the tabs Plane and Map. Where the square is larger than the window that it lies in,
-// a finger moves it there, drags the point, and takes another place by a tap.
+// A square with a point that the visitor drags, for the tabs Plane and Map. If it is larger than the element that it
+// lies in (the map on a phone), a finger on the square scrolls it, one on the point drags that, and a tap moves it
+// there.
 
 import { oneStep } from "./history.js";
 import { clip } from "./math.js";
@@ -7,7 +8,7 @@ import { clip } from "./math.js";
 /**
  * Lets the point be moved by pointer and keys.
  * @param {HTMLElement} box
- * @param {number} step of an arrow key
+ * @param {number} step of an arrow key, as a share of the side
  * @param {() => number[] | null} now where the point is, x and y from 0 to 1 from the top left
  * @param {(x: number, y: number) => void} change called at every move
  */
@@ -37,7 +38,7 @@ export function dragPoint(box, step, now, change) {
   });
 }
 
-/** Whether a finger that is put there moves the square in its window. @param {HTMLElement} box @param {MouseEvent} event */
+/** Whether this touch scrolls the square. @param {HTMLElement} box @param {MouseEvent} event */
 function isPanned(box, event) {
   const onPoint = event.target instanceof Element && event.target.closest(".point");
   const isTouch = event instanceof PointerEvent && event.pointerType === "touch";
@@ -45,10 +46,10 @@ function isPanned(box, event) {
 }
 
 /**
- * Shows the point at its place, or no point.
+ * Shows the point at this place; hides it if there is none.
  * @param {HTMLElement} box
  * @param {number[] | null} place
- * @param {string} text what a screen reader says of the place
+ * @param {string} text the place in words, for screen readers
  */
 export function putPoint(box, place, text) {
   const point = /** @type {HTMLElement} */ (box.querySelector(".point"));

@@ -1,11 +1,11 @@
-// The tabs beside the dog. Scripts that the first view does without are fetched when their tab is opened; so is what an
-// ability needs of the server, and again when the dog has changed.
+// The tabs beside the dog. Opening a tab fetches the scripts that only this tab needs, and what it shows from the
+// server. Some tabs fetch that again when the dog has changed.
 
 import { isShown, part, parts, say } from "./page.js";
-import { outOfReach } from "./server.js";
+import { unreachableMessage } from "./server.js";
 import { state, subscribe, update } from "./store.js";
 
-/** @type {Record<string, () => Promise<{ start: () => void }>[]>} the modules of each panel that has some of its own */
+/** @type {Record<string, () => Promise<{ start: () => void }>[]>} fetches the modules that only this panel needs */
 const MODULES = {
   "photo-panel": () => [
     import("./photo.js"), import("./box.js"), import("./face.js"), import("./nearer.js"), import("./compare.js"), import("./back.js"),
@@ -19,9 +19,10 @@ const MODULES = {
 };
 /** @type {Record<string, Promise<void>>} */
 const fetched = {};
-/** @type {Record<string, () => unknown>} what each panel fetches when its tab is opened */
+/** @type {Record<string, () => unknown>} what each panel calls when its tab is opened */
 const opened = {};
-const CALM_MS = 300; // a dog that has rested for so long is worth looking round
+// How long a dog rests before an open tab is refreshed.
+const CALM_MS = 300;
 
 /**
  * Calls refresh each time a tab is opened.
@@ -33,9 +34,9 @@ export function whenOpened(panel, refresh) {
 }
 
 /**
- * Calls refresh each time a tab is opened, and while it is open when another dog has come to rest.
+ * Calls refresh each time a tab is opened and, while it is open, each time the dog has come to rest.
  * @param {string} panel id of the tab's panel
- * @param {() => unknown} refresh does nothing where the tab shows what belongs to this dog
+ * @param {() => unknown} refresh should do nothing if the tab shows what belongs to this dog
  */
 export function followDog(panel, refresh) {
   let calm = 0;
@@ -47,7 +48,7 @@ export function followDog(panel, refresh) {
   });
 }
 
-/** Fetches a panel's scripts, once; false, and a sentence, where they don't come. @param {string} panel */
+/** Fetches a panel's scripts, once. If that fails, shows a message and returns false. @param {string} panel */
 export async function fetchScripts(panel) {
   try {
     await (fetched[panel] ??= Promise.all(MODULES[panel]?.() ?? []).then((modules) => {
@@ -56,13 +57,13 @@ export async function fetchScripts(panel) {
     return true;
   } catch {
     delete fetched[panel]; // the next tap tries again
-    say(outOfReach(), true);
+    say(unreachableMessage(), true);
     return false;
   }
 }
 
 /**
- * Opens a tab; comes when its panel can be used. @param {string} panel id of the tab's panel
+ * Opens a tab; resolves when its panel can be used. @param {string} panel id of the tab's panel
  */
 export async function openTab(panel) {
   for (const tab of parts("[role=tab]")) {
@@ -76,15 +77,15 @@ export async function openTab(panel) {
   if (await fetchScripts(panel) && state.tab === panel) opened[panel]?.();
 }
 
-/** The tab within its strip, and the panel below the dog. @param {HTMLElement} tab @param {string} panel */
+/** Scrolls to the tab in its strip, and to the panel below the dog. @param {HTMLElement} tab @param {string} panel */
 function bringIntoView(tab, panel) {
   const strip = part(".tabs"), section = part(`#${panel}`);
   strip.scrollLeft = tab.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
   const below = strip.getBoundingClientRect().bottom, { top } = section.getBoundingClientRect();
-  if (isNarrow() || top < below) section.scrollIntoView(); // its scroll margin is the height of what sticks above it
+  if (isNarrow() || top < below) section.scrollIntoView(); // its scroll margin leaves room for what sticks above
 }
 
-/** Whether the dog stands above the panel, not beside it. */
+/** Whether the dog is above the panel, not beside it. */
 const isNarrow = () => part(".pad").offsetWidth < 1.5 * part(".stage").offsetWidth;
 
 export function start() {

@@ -1,4 +1,4 @@
-// Small pictures of dogs, to choose one from.
+// Shows small pictures of dogs, of which the visitor chooses one.
 
 import { build, part } from "./page.js";
 import { ask, thumbnails } from "./server.js";
@@ -7,8 +7,8 @@ import { ask, thumbnails } from "./server.js";
  * Draws the dogs of these coordinates into a box.
  * @param {string} selector of the box
  * @param {number[][]} dogs
- * @param {string} label what one of them is called
- * @param {(i: number, picture: string) => void} choose what a click on one of them does
+ * @param {string} label names each of them to screen readers
+ * @param {(i: number, picture: string) => void} choose is called for the one that is clicked
  * @returns {Promise<boolean>} whether they came
  */
 export async function offer(selector, dogs, label, choose) {

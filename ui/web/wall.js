@@ -1,4 +1,4 @@
-// The tab Twelve: a wall of random dogs to choose from. It fills as the dogs come, while the server is busy, too.
+// The tab Twelve: a wall of random dogs to choose from. They are shown as they come, for a busy server takes its time.
 
 import { drawWith, randomSeed } from "./dog.js";
 import { heart } from "./kept.js";
@@ -8,16 +8,18 @@ import { state } from "./store.js";
 import { whenOpened } from "./tabs.js";
 
 const COUNT = 12;
-const PIECE = 4; // dogs that are asked for at once
+const PIECE = 4; // dogs per request
 const RETRY_MS = 1500;
 
 /** @type {number[]} */
 let seeds = []; // of the dogs on the wall
+// Seeds shown since the page was opened: none is shown twice.
 /** @type {Set<number>} */
-const seen = new Set(); // seeds that were on a wall of this page: none comes twice
-let walls = 0; // begun so far; an older one is given up
+const seen = new Set();
+// How many walls were begun; an older one is given up.
+let walls = 0;
 
-/** Seeds that no wall had yet. */
+/** Random seeds that were not shown yet. */
 function newSeeds() {
   const found = new Set();
   while (found.size < COUNT) {
@@ -29,9 +31,9 @@ function newSeeds() {
 }
 
 /**
- * Asks again while the server is too busy or does not answer.
+ * Asks for dogs, again while the server is too busy or does not answer. Null on another error or a newer wall.
  * @param {server.Wall} wish
- * @param {number} wall which one it is for
+ * @param {number} wall the number of the wall that they are for
  */
 async function insist(wish, wall) {
   for (;;) {

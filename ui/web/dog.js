@@ -64,21 +64,26 @@ export function reset() {
  * @param {(answer: Answer) => string} sentence the message about the new dog
  * @param {About} [about]
  */
-export async function fetchDog(call, sentence, { doing = "", unasked = false, seed = null, shownSeed = "", temperature } = {}) {
+export async function fetchDog(call, sentence, about = {}) {
   const wish = state.wish + 1, { c } = state.dog;
   update({ wish });
-  if (doing) say(doing);
+  if (about.doing) say(about.doing);
   const answer = await call().catch((error) => /** @type {Answer} */ ({ error: server.reason(error) }));
-  if (wish !== state.wish || answer.dropped || (unasked && c !== state.dog.c)) return;
+  if (wish !== state.wish || answer.dropped || (about.unasked && c !== state.dog.c)) return;
   if (answer.error) {
     update({ fields: { ...state.fields } }); // the fields show the dog on the page again, not what was typed
     return say(answer.error, true);
   }
+  beginFetched(answer, about);
+  say(sentence(answer));
+}
+
+/** @param {Known} answer @param {About} about */
+function beginFetched(answer, { seed = null, shownSeed = "", temperature }) {
   remember();
   const shown = temperature === undefined ? state.fields.temperature : String(temperature);
   beginFrom(answer, { seed, temperature: temperature ?? state.dog.temperature });
   update({ fields: { ...state.fields, seed: shownSeed, temperature: shown } });
-  say(sentence(answer));
 }
 
 /**

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from model import PRESETS, DogFinder, DogVAE, load, open_photo
 from model.packed import packed
-from model.pretrained import save
+from model.pretrained import cpu_has_bfloat16, save
 from training.command import one_sentence, unwritten
 from training.config import TrainConfig
 from training.tables import table, write_json
@@ -58,6 +58,12 @@ def matmul_peak(dtype: torch.dtype) -> float:
             synchronize()
             best = max(best, 2 * side**3 / (time.perf_counter() - began) / 1e9)
     return best
+
+
+def matmul_peaks() -> dict[str, float]:
+    """Those of float32 and, where the hardware computes in it, of bfloat16; elsewhere that would take minutes."""
+    dtypes = [torch.float32, torch.bfloat16] if DEVICE == "cuda" or cpu_has_bfloat16() else [torch.float32]
+    return {str(dtype).removeprefix("torch."): matmul_peak(dtype) for dtype in dtypes}
 
 
 def latency(call, times: int) -> dict:
@@ -125,8 +131,8 @@ def moves(times: int) -> dict:
     return {name: {"decode_ms": decode_ms, "else_ms": else_ms} for name, (decode_ms, else_ms) in medians.items()}
 
 
-def training(preset: str, seconds: float, peak: float) -> dict:
-    """The real step of training.train, on pictures of noise."""
+def training(preset: str, seconds: float, peaks: dict[str, float]) -> dict:
+    """The real step of training.train, on pictures of noise. peaks: `matmul_peaks()`."""
     side = PRESETS[preset].image_size
     with tempfile.TemporaryDirectory() as folder:
         for i in range(8):
@@ -145,13 +151,14 @@ def training(preset: str, seconds: float, peak: float) -> dict:
         steps += 1
     synchronize()
     rate = steps * run.batch / (time.perf_counter() - began)
+    peak = peaks["bfloat16" if run.accelerator.mixed_precision == "bf16" else "float32"]
     return {
         "batch": run.batch,
         "precision": run.accelerator.mixed_precision,
         "images_per_second": rate,
         "gflop_per_image": flops / 1e9,
         "gflop_per_second": rate * flops / 1e9,
-        "share_of_bf16_peak": rate * flops / 1e9 / peak,
+        "share_of_peak": rate * flops / 1e9 / peak,
     }
 
 
@@ -213,8 +220,7 @@ def resident_megabytes(folders: list[Path]) -> float:
 def bench(presets: list[str], times: int, seconds: float) -> dict:
     """Everything that --json holds."""
     result: dict = {"machine": machine()}
-    peaks = {str(d).removeprefix("torch."): matmul_peak(d) for d in (torch.float32, torch.bfloat16)}
-    result |= {"matmul_peak_gflops": peaks, "inference": {}, "training": {}}
+    result |= {"matmul_peak_gflops": matmul_peaks(), "inference": {}, "training": {}}
     with tempfile.TemporaryDirectory() as fresh:
         folders = []
         for preset in presets:
@@ -230,7 +236,7 @@ def bench(presets: list[str], times: int, seconds: float) -> dict:
     result["moves"] = moves(times)
     result["photos"] = photos(times)
     for preset in [preset for preset in presets if preset in TRAINED]:
-        result["training"][preset] = training(preset, seconds, peaks["bfloat16"])
+        result["training"][preset] = training(preset, seconds, result["matmul_peak_gflops"])
     return result
 
 
@@ -240,8 +246,9 @@ def report(result: dict) -> str:
     gpu = f", {about['gpu']}" if about["gpu"] else ""
     lines = [
         f"{about['cpu']}, {about['cores']} cores, {about['threads']} threads{gpu}, torch {about['torch']}, "
-        f"load {about['load']}; matrix multiply at best {peaks['float32']:.0f} GFLOP/s float32, "
-        f"{peaks['bfloat16']:.0f} bfloat16.",
+        f"load {about['load']}; matrix multiply at best "
+        + ", ".join(f"{peak:.0f} GFLOP/s {dtype}" for dtype, peak in peaks.items())
+        + ".",
         "",
         *inference_table(result["inference"]),
         "",
@@ -276,11 +283,11 @@ def moves_table(measured: dict) -> list[str]:
 
 
 def training_table(measured: dict) -> list[str]:
-    columns = ["training", "batch", "precision", "images a second", "GFLOP an image", "GFLOP/s", "share of bf16 peak"]
+    columns = ["training", "batch", "precision", "images a second", "GFLOP an image", "GFLOP/s", "share of peak"]
     rows = []
     for preset, r in measured.items():
         rate = [f"{r['images_per_second']:.1f}", f"{r['gflop_per_image']:.2f}", f"{r['gflop_per_second']:.0f}"]
-        rows.append([preset, str(r["batch"]), r["precision"], *rate, f"{r['share_of_bf16_peak']:.0%}"])
+        rows.append([preset, str(r["batch"]), r["precision"], *rate, f"{r['share_of_peak']:.0%}"])
     return table(columns, rows)
 
 

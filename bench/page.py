@@ -47,7 +47,7 @@ window.fetch = async (...all) => {
   if (number) note(number);
   const answer = await plainFetch(...all);
   const keep = (told) => told?.picture && bench.made.set(told.picture, came(number, told));
-  if (number) answer.clone().json().then(keep, () => {});
+  if (number) await answer.clone().json().then(keep, () => {}); // before the page shows it
   return answer;
 };
 const Plain = window.WebSocket;
@@ -82,7 +82,7 @@ bench.start = (selector) => {
     await node.decode().catch(() => {});
     await painted();
     const at = performance.now();
-    const moving = bench.made.has(src), pixels = node.naturalWidth;
+    const moving = bench.made.has(src) && !src.startsWith("data:image/png"), pixels = node.naturalWidth;
     bench.pictures.push({ ...asked, at, age: at - asked.input, moving, pixels });
     if (!moving && bench.rests) bench.rests(at - bench.input);
     if (bench.next && asked.input >= bench.after) bench.next(at - asked.input);
@@ -153,6 +153,8 @@ def opened(browser, url: str, parts: tuple[str, str], channel: bool = True):
     page.goto(url)
     for part in parts:
         page.wait_for_selector(part, timeout=60_000)
+    if parts is PAD:
+        page.click("[data-kind=all]")  # the first of these sliders is the first of the latent's coordinates
     page.evaluate("picture => bench.start(picture)", parts[0])
     return page
 

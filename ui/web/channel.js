@@ -20,6 +20,9 @@ let lateTimer = 0;
 
 export const isOpen = () => socket !== null && socket.readyState === WebSocket.OPEN;
 
+/** Whether all frames have left the browser: on a slow network one more would make them late. */
+export const isFlushed = () => !socket?.bufferedAmount;
+
 /** Opens the channel, unless it is open or the pause after a loss is not over. */
 export function openChannel() {
   if (socket || performance.now() < notBefore) return;

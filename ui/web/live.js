@@ -1,7 +1,7 @@
 // Fetches pictures while the dog moves. A few numbered requests are under way at once. Only the newest move waits to be
 // sent. An answer older than the shown picture is dropped. When moves stop, a lossless picture of the last one follows.
 
-import { openChannel } from "./channel.js";
+import { isFlushed, isOpen, openChannel } from "./channel.js";
 import { undo } from "./history.js";
 import { hasProblem, say } from "./page.js";
 import { showMoving } from "./picture.js";
@@ -12,6 +12,7 @@ import { numbers, state, subscribe, update } from "./store.js";
 /** @typedef {Awaited<ReturnType<typeof server.move>>} Answer */
 
 const REST_MS = 90, RETRY_MS = 1500;
+const AT_ONCE = 12;
 // Standard deviations a second: this moves a slider from end to end in two seconds.
 const FAST = 3;
 // Roughly how many standard deviations the map is wide.
@@ -32,8 +33,15 @@ let wanted = null; // the move that waits to be sent; still: for a lossless pict
 /** Whether a move waits to be sent; another one would only replace it. */
 export const isBehind = () => wanted !== null;
 
-// How many moves may be under way. More of them help on a slow network, but not with a slow or crowded server.
-const limit = () => Math.min(4, 1 + Math.round(network / 45));
+/**
+ * Whether one more move may be under way. Of those that came over the channel only the newest waits at the server, which
+ * so begins the next picture with the latest numbers: AT_ONCE are what a drag makes in the round trip of a slow network.
+ * Each post is answered, so more of them help on a slow network, but not with a slow or crowded server.
+ */
+function hasRoom() {
+  if (isOpen()) return !moving || (moving < AT_ONCE && isFlushed());
+  return moving < Math.min(4, 1 + Math.round(network / 45));
+}
 
 export function start() {
   openChannel();
@@ -64,7 +72,7 @@ function comeToRest() {
 }
 
 function pump() {
-  while (wanted && moving < limit()) {
+  while (wanted && hasRoom()) {
     const { still } = wanted;
     wanted = null;
     request(still);

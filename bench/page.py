@@ -27,7 +27,7 @@ from .support.slow import SlowNetwork
 from .support.visitors import alike, pad_protocol
 
 ROUND_TRIP = 0.150  # seconds, on the slow network
-# Seconds to drag a slider to and fro. In fast drags the page asks for pictures of half the size, in slow ones for whole.
+# Seconds to drag a slider to and fro. In fast drags the page asks for half-size pictures, in slow ones for whole.
 FAST_S, SLOWLY_S = 2.5, 12.0
 
 # Script for the page. It records the last pointer event, and for each new picture the time of each stage.

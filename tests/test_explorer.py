@@ -251,7 +251,7 @@ def test_likeness(pad):
     before = picture(pad)
     tab(pad, "Mix")
     pad.wait_for_function("!document.querySelector('#like').disabled")
-    pad.wait_for_function("document.querySelector('[data-slot=c] img').naturalWidth > 0")  # slot C holds a dog
+    pad.wait_for_function("document.querySelector('[data-slot=c] img').naturalWidth > 0")  # C shows a dog by default
     slide(pad, "#like", 1)
     like_b = until_changed(pad, before)
     assert distance(like_b, slot(pad, "b")) < distance(before, slot(pad, "b"))

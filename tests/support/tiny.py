@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 WIDTHS = (16, 16, 16, 16, 16)
 SIZES = {"image_size": 32, "encoder_size": 32, "latent_dim": 16, "encoder_width": 16}
 TINY = Config("tiny", **SIZES, decoder_widths=WIDTHS, decoder_blocks=(1,) * 5, draws_half=False)
-# Built like dogvae: the picture is looked at twice, and drawn in two steps.
+# Like dogvae: the encoder reads the picture at half its size; the decoder draws half the size, then the whole.
 LARGE = Config(
     "large", **SIZES | {"image_size": 64}, decoder_widths=(*WIDTHS, 16), decoder_blocks=(1, 1, 1, 1, 1, 0)
 )

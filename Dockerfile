@@ -1,8 +1,9 @@
-# The page on any host. On a CPU:
+# Runs the page on any host. On a CPU:
 #   docker build -t dogvae . && docker run -p 7860:7860 dogvae
-# On an NVIDIA GPU, with the wheels for its driver:
+# On an NVIDIA GPU, with torch wheels that fit its driver:
 #   docker build -t dogvae-cuda --build-arg TORCH=https://download.pytorch.org/whl/cu128 . && docker run --gpus all -p 7860:7860 dogvae-cuda
-# Weights from the Hub: -e WEIGHTS=user/name@revision -v dogvae-cache:/home/dog/.cache (the embedded ones are the fallback)
+# For weights from the Hub, add -e WEIGHTS=user/name@revision -v dogvae-cache:/home/dog/.cache (if they can't be loaded,
+# the embedded ones are used).
 FROM python:3.12-slim
 ARG TORCH=https://download.pytorch.org/whl/cpu
 

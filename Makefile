@@ -22,7 +22,7 @@ test: .venv/test browser types
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest tests
 
-# The same tests, and which lines none of them ran; what the servers and runs that they start execute counts, too.
+# Runs the same tests, and lists the lines that none of them ran. Servers and training runs that tests start count too.
 coverage: .venv/test browser
 	$(BIN)/coverage run -m pytest tests
 	$(BIN)/coverage combine --quiet
@@ -31,7 +31,7 @@ coverage: .venv/test browser
 types: .venv/test
 	$(BIN)/mypy
 
-# By hand: what the oldest Python and torch that are promised make of the model and the page.
+# Run by hand: tests the model and the page with the oldest Python and torch that we support.
 test-oldest: $(OLDEST)/done browser
 	$(OLDEST)/bin/python -m pytest $(patsubst %,tests/test_%.py,model latents photos pretrained api page repository hub push)
 
@@ -40,14 +40,14 @@ $(OLDEST)/done: requirements.txt training/requirements.txt tests/requirements.tx
 	$(OLDEST)/bin/python -m pip install $(PIP_ARGS) "torch==2.8.*" "torchvision==0.23.*" -r tests/requirements.txt
 	touch $@
 
-# Known weaknesses of what is installed. Where the list of them can't be had, it says so and goes on.
+# Looks for known vulnerabilities of installed packages. If their list can't be fetched, it says so and goes on.
 audit: .venv/test
 	@rm -f .venv/audit.json; \
 	$(BIN)/pip-audit --local --progress-spinner off --timeout 10 --format json --output .venv/audit.json; status=$$?; \
 	if [ ! -s .venv/audit.json ]; then echo "NOT AUDITED: the list of known vulnerabilities did not answer"; \
 	elif [ $$status != 0 ]; then cat .venv/audit.json; exit $$status; fi
 
-# The long runs of what make test does briefly: 500 examples of each kind of picture, and 500 frames of noise.
+# Longer runs of the random tests in make test: 500 examples of each kind of picture, and 500 frames of noise.
 fuzz: .venv/test
 	FUZZ=500 $(BIN)/python -m pytest tests/test_hostile.py tests/test_kinds.py tests/test_channel.py
 
@@ -57,7 +57,7 @@ train: .venv/train
 evaluate: .venv/train
 	$(BIN)/python -m training.evaluate --weights weights/dogvae weights/classic weights/autoencoder --data $(DATA) --photos $(PHOTOS) --json runs/evaluation.json
 
-# Runs that are worth it become the embedded weights: runs/PRESET -> weights/PRESET, measured and described.
+# Turns training runs into the embedded weights: copies runs/PRESET to weights/PRESET, measures and describes them.
 embed: .venv/train
 	for p in $(PRESETS); do mkdir -p weights/$$p && cp runs/$$p/config.json runs/$$p/model.safetensors runs/$$p/latents.safetensors runs/$$p/loss.png runs/$$p/log.jsonl weights/$$p/; if [ -f runs/$$p/critic.safetensors ]; then cp runs/$$p/critic.safetensors weights/$$p/; fi; done
 	for p in $(filter dogvae,$(PRESETS)); do $(BIN)/python -m training.looks --weights weights/$$p --sheets runs/looks || exit 1; done
@@ -65,14 +65,14 @@ embed: .venv/train
 	rm -f $(PRESETS:%=weights/%/log.jsonl)
 	$(BIN)/python -m training.card --weights $(PRESETS:%=weights/%)
 
-# The small models of the page's lesson, at each of PRICES, and its GAN. So small, they learn faster in float32.
+# Trains the lesson's small models, one for each of PRICES, and its GAN. Models this small train faster in float32.
 lesson: .venv/train
 	for kl in $(PRICES); do $(BIN)/python -m training.train --preset small --kl $$kl --data $(DATA) --out runs/small-$$kl --images 60000 --precision no || exit 1; done
 	$(MAKE) embed PRESETS="$(PRICES:%=small-%)"
 	$(BIN)/python -m training.cloud --weights $(PRICES:%=weights/small-%) --data $(DATA)
 	$(BIN)/python -m training.gan --data $(DATA) --out weights/gan
 
-# To the Hugging Face Hub, with HF_TOKEN or after `hf auth login`. DRY=1 shows what would go.
+# Uploads to the Hugging Face Hub; needs HF_TOKEN or `hf auth login`. DRY=1 only shows what would be uploaded.
 push: .venv/train
 	$(BIN)/python -m training.push --weights weights/$(PRESET) --repo $(REPO) $(if $(TAG),--tag $(TAG)) $(if $(DRY),--dry-run)
 
@@ -88,7 +88,7 @@ bench: .venv/test browser
 	$(BIN)/python -m bench.page
 	$(BIN)/python -m bench.crowd
 
-# Each stamp is remade when what it was made from changes.
+# Each of these files is a time stamp: make installs again if a requirements file is newer.
 .venv/pip:
 	$(PYTHON) -m venv .venv
 	touch $@
@@ -102,7 +102,7 @@ bench: .venv/test browser
 	$(BIN)/python -m pip install $(PIP_ARGS) -r tests/requirements.txt
 	touch $@
 
-# An installed Chrome or Chromium; else Debian's, when root; else playwright's own.
+# Uses an installed Chrome or Chromium. Otherwise root installs Debian's, and other users playwright's own.
 browser: .venv/test
 	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -1,8 +1,8 @@
-"""DogVAE's page: `make app`, or as a Hugging Face Space.
+"""Starts DogVAE's page, by `make app` or as a Hugging Face Space.
 
 Environment: WEIGHTS, a folder or user/name[@revision] (default: the embedded weights); PORT or
-GRADIO_SERVER_PORT (default 7860); GRADIO_ROOT_PATH, where a proxy serves the page under a sub-path; of the Hub's
-client: HF_TOKEN, HF_HOME, HF_ENDPOINT.
+GRADIO_SERVER_PORT (default 7860); GRADIO_ROOT_PATH, if a proxy serves the page under a sub-path. The Hub's
+client reads HF_TOKEN, HF_HOME and HF_ENDPOINT.
 """
 
 import importlib.util
@@ -13,16 +13,16 @@ from pathlib import Path
 import hub
 from ui import surroundings
 
-# How long torch's threads wait for each other before they sleep (libgomp): about as long as a layer takes. By default
-# it is many times that, for which they keep a core from everyone else, such as the visitor's browser.
+# How long torch's threads (libgomp) wait for each other in a busy loop before they sleep: about as long as a layer
+# takes. The default is many times longer; meanwhile other programs, such as the visitor's browser, lack that core.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
-ADDRESS = surroundings.prepare() if __name__ == "__main__" else None  # before anything that takes seconds
+ADDRESS = surroundings.prepare() if __name__ == "__main__" else None  # before the slow imports
 
 WEIGHTS = os.environ.get("WEIGHTS", "")
-ASKED = hub.look_up(WEIGHTS)  # the Hub has the time to answer that it takes to import torch and gradio
+ASKED = hub.look_up(WEIGHTS)  # the Hub answers while torch and gradio are imported
 if os.environ.get("SPACES_ZERO_GPU"):
-    import spaces  # noqa: F401  before torch, into which it reaches (ui/zerogpu.py)
+    import spaces  # noqa: F401  must come before torch, which it patches (ui/zerogpu.py)
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -42,9 +42,10 @@ from ui.studio import Studio
 from ui.worker import Worker
 
 HERE = Path(__file__).parent
-MAX_BODY = MAX_BYTES + 2_000_000  # bytes of a request, which Gradio reads whole: a photo and what is round it
+MAX_BODY = MAX_BYTES + 2_000_000  # bytes of a request, which Gradio reads into memory: a photo and its form fields
 TITLE = "DogVAE: draw a dog from 256 numbers"
-# What a component's own scoped CSS can't say. Gradio's "hidden" would keep the dog from sticking to the top.
+# Rules that a component's own scoped CSS can't hold. `overflow: clip` replaces Gradio's `hidden`, with which the dog
+# would not stick to the top of the window.
 CSS = """
 .gradio-container { overflow: clip !important; }
 .gradio-container > .main {
@@ -65,7 +66,7 @@ main .tabs { gap: 0; }
 .dark .pad input[type="range"] { color-scheme: dark; accent-color: #ffa366 !important; }
 .dark .pad #message.problem { color: #ffb4ab !important; }
 """
-FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # the visitor's own: nothing to fetch
+FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # the visitor's own: no download
 INTRO = "# DogVAE\nEvery dog here is drawn from **256 numbers**. Move a slider and watch; or upload your own dog."
 PRIVACY = "Your photo is not kept: it is deleted once it has been read, and files that programs send within the hour."
 LIMITS = (
@@ -76,7 +77,7 @@ LIMITS = (
 
 
 def open_weights(name: str, finder: DogFinder) -> Studio:
-    """The model to serve. Its `vae.source` says which one it is, and why it is not the one that was asked for."""
+    """The model to serve. Its `vae.source` says which one it is. If it replaces the named one, it says why."""
     embedded = str(HERE / "weights" / "dogvae")
     reason = ""
     if name:
@@ -90,11 +91,11 @@ def open_weights(name: str, finder: DogFinder) -> Studio:
 
 
 def build_app() -> Page:
-    # In the worker's thread from the first tensor on: each thread that calls torch gets a team of threads, and where
-    # there are more of them than cores, all sleep between any two layers. A decode took 27 ms so, instead of 15.
+    # All tensors are made in the worker's thread. Each thread that calls torch gets its own team of threads. If these
+    # outnumber the cores, all sleep between any two layers: a decode took 27 ms instead of 15.
     worker = Worker()
     if os.environ.get("SPACES_ZERO_GPU"):
-        return build_page(worker)  # `spaces` watches over torch in the thread that imported it only
+        return build_page(worker)  # `spaces` patches torch only in the thread that imported it
     return worker.pool.submit(build_page, worker).result()
 
 
@@ -102,7 +103,7 @@ def build_page(worker: Worker) -> Page:
     studio = open_weights(WEIGHTS, DogFinder())
     pad = Pad(studio, worker)
     examples = sorted((HERE / "assets").glob("dog-*.png"))
-    # Files that API clients upload live in Gradio's cache: looked for every 10 minutes, deleted at the age of 50.
+    # Gradio caches the files that API clients upload. Every 10 minutes it deletes those older than 50 minutes.
     with Page(title=TITLE, delete_cache=(600, 3000), fill_width=True) as app:
         gr.Markdown(INTRO, elem_id="intro")
         with gr.Tabs():
@@ -121,7 +122,7 @@ def build_page(worker: Worker) -> Page:
 
 
 class Zipped(GZipMiddleware):
-    """Compresses the page itself and its scripts; of the rest, Gradio compresses what is worth it."""
+    """Compresses the page itself and its scripts. Gradio compresses the other answers that are worth it."""
 
     async def __call__(self, scope, receive, send):
         whole = scope["type"] == "http" and (scope["path"] in ("/", "/config") or "/web/" in scope["path"])
@@ -129,7 +130,7 @@ class Zipped(GZipMiddleware):
 
 
 def theme() -> gr.themes.Base:
-    """Gradio's own orange tabs and grey footer are too pale on white (WCAG asks for a contrast of 4.5)."""
+    """Gradio's theme with darker tabs and footer: its own are too pale on white (WCAG asks for a contrast of 4.5)."""
     default = gr.themes.Default(primary_hue="orange", font=FONTS, font_mono=["ui-monospace", "monospace"])
     return default.set(color_accent="*primary_700", body_text_color_subdued="*neutral_500")
 
@@ -140,7 +141,7 @@ def main() -> None:
     options = launch_options(app)
     try:
         app.launch(server_name=host, server_port=port, **options)
-    except OSError:  # taken while the weights were read, or a machine too busy to answer itself
+    except OSError:  # the port was taken while the weights loaded, or the machine was too busy to answer
         sys.exit(surroundings.blocked(host, port) or f"The page could not be served at {host}:{port}; start it again.")
 
 
@@ -149,7 +150,7 @@ def launch_options(app: Page) -> dict:
         allowed_paths=[str(HERE / "assets")],
         max_file_size=f"{MAX_BYTES // 10**6}mb",
         ssr_mode=False,
-        mcp_server=importlib.util.find_spec("mcp") is not None,  # from gradio[mcp]: the endpoints are tools, too
+        mcp_server=importlib.util.find_spec("mcp") is not None,  # gradio[mcp] makes the endpoints MCP tools too
         app_kwargs={
             "routes": app.own_routes,
             "middleware": [
@@ -160,7 +161,7 @@ def launch_options(app: Page) -> dict:
             ],
             "exception_handlers": HANDLERS,
         },
-        state_session_capacity=100,  # nothing is kept in sessions, yet each takes 80 kB, and Gradio would hold 10,000
+        state_session_capacity=100,  # sessions hold nothing, yet each takes 80 kB; Gradio would keep 10,000
         run_history=False,
         footer_links=["api"],
         css=CSS,

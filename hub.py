@@ -1,7 +1,7 @@
-"""A model on the Hugging Face Hub -> a folder on this disk that holds just what was uploaded.
+"""Downloads a model from the Hugging Face Hub into a local folder that holds exactly what was uploaded.
 
-Nothing here waits long, and nothing here imports torch: the page asks the Hub while torch is being imported.
-The files are kept in the Hub client's own cache (HF_HOME), from which they are taken where the Hub can't be asked.
+Nothing here waits long. This module must not import torch: the page asks the Hub while torch is being imported.
+The files are kept in the Hub client's own cache (HF_HOME). If the Hub does not answer, they are taken from there.
 """
 
 import contextlib
@@ -27,29 +27,30 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import tqdm, validate_repo_id
 
-# The largest last: once it is there, all are that the model has. Older models have no looks and no breeds.
+# The largest file comes last: once it has arrived, all files of the model have. Older models lack looks and breeds.
 FILES = ["config.json", "latents.safetensors", "looks.safetensors", "breeds.safetensors", "model.safetensors"]
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
-PATIENCE = 3.0  # seconds for the Hub to say what it has
-PROBE = 5.0  # seconds for it to say who we are, before anything is sent: the client's own retries take 25
-STALL = 6.0  # seconds: a download that brings no byte for so long is given up
-constants.DOWNLOAD_CHUNK_SIZE = 1 << 18  # the client counts bytes by chunks; with its 10 MB a slow line seems to stall
+PATIENCE = 3.0  # seconds to wait for the Hub's list of files
+PROBE = 5.0  # seconds to wait for the account's name before a push; the client's own retries would take 25
+STALL = 6.0  # seconds without a byte after which a download is given up
+# In bytes. The client reports progress once a chunk; with its own 10 MB, a slow line looks stalled.
+constants.DOWNLOAD_CHUNK_SIZE = 1 << 18
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class HubError(ValueError):
-    """The Hub can't give what was asked for; its text is one plain sentence that says why and what to do."""
+    """The Hub can't give what was asked for. The text is one plain sentence that says why and what to do."""
 
 
 class Found(NamedTuple):
     """What the Hub has of a model."""
 
     commit: str  # 40 hex digits
-    hashes: dict[str, str]  # of each of FILES that is there: its sha256, or git's hash of a small one
+    hashes: dict[str, str]  # name -> sha256 (git's hash for small files), for those of FILES that the model has
 
 
 def split(name: str) -> tuple[str, str]:
-    """user/name[@revision] -> user/name, revision ("main" by default). Raises HubError for what can't be a name."""
+    """user/name[@revision] -> user/name, revision ("main" by default). Raises HubError if the name is not valid."""
     repo, at, revision = name.partition("@")
     try:
         validate_repo_id(repo)
@@ -61,7 +62,7 @@ def split(name: str) -> tuple[str, str]:
 
 
 def in_background(call: Callable, *args) -> Future:
-    """Runs the call in a daemon thread: the process may end before it."""
+    """Runs the call in a daemon thread, so the process can exit before the call ends."""
     future: Future = Future()
 
     def run() -> None:
@@ -75,7 +76,7 @@ def in_background(call: Callable, *args) -> Future:
 
 
 def look_up(name: str) -> Future | None:
-    """Asks the Hub in the background what it has; `fetch` waits for the answer. None where there is no need to ask."""
+    """Asks the Hub in the background for its list of files; `fetch` waits for it. None if there is no need to ask."""
     if not name or Path(name).is_dir():
         return None
     try:
@@ -88,10 +89,10 @@ def look_up(name: str) -> Future | None:
 
 
 def fetch(name: str, asked: Future | None = None) -> tuple[Path, str]:
-    """user/name[@revision] -> a folder with FILES, whole as uploaded, and a phrase on where they are from.
+    """user/name[@revision] -> a folder with FILES, exactly as uploaded, and a phrase that says where they are from.
 
-    asked: what `look_up` began. A commit (40 hex digits) that is in the cache is taken without a request; else
-    the Hub is asked, for PATIENCE seconds at most; where it can't tell, the cache serves.
+    asked: the result of `look_up`. If the revision is a commit (40 hex digits) in the cache, no request is sent.
+    Otherwise the Hub is asked, for PATIENCE seconds at most. If that fails, the cache is used.
     Raises HubError.
     """
     repo, revision = split(name)
@@ -106,16 +107,17 @@ def fetch(name: str, asked: Future | None = None) -> tuple[Path, str]:
             return folder, f"{repo} at {folder.name[:7]} on the Hub, as it was fetched before, because: {error}"
         raise
     if not pinned:
-        # Files are fetched by commit, and so the client notes no branch: an offline start would not find them.
+        # The client notes no branch because files are fetched by commit. Without this note, an offline start would
+        # not find them.
         ref = folder.parent.parent / "refs" / revision
-        with contextlib.suppress(OSError):  # a cache that can only be read
+        with contextlib.suppress(OSError):  # the cache may be read-only
             ref.parent.mkdir(parents=True, exist_ok=True)
             ref.write_text(found.commit, encoding="utf-8")
     return folder, f"{repo} at {found.commit[:7]} on the Hub"
 
 
 def answer(future: Future, seconds: float, repo: str, revision: str = "main"):
-    """The future's result. Raises HubError where it fails or takes longer."""
+    """The future's result. Raises HubError if the call fails or takes longer."""
     try:
         return future.result(timeout=seconds)
     except HubError:
@@ -125,7 +127,7 @@ def answer(future: Future, seconds: float, repo: str, revision: str = "main"):
 
 
 def ask(repo: str, revision: str) -> Found:
-    """One request. Raises HubError where the answer is that no DogVAE is there."""
+    """Lists the repository's files with one request. Raises HubError if it holds no DogVAE."""
     token()
     info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=PATIENCE)
     there = hashes(info)
@@ -137,14 +139,14 @@ def ask(repo: str, revision: str) -> Found:
 
 
 def hashes(info: ModelInfo) -> dict[str, str]:
-    """Of each file of a repository: its sha256, or git's hash of a small one."""
+    """Each file of a repository -> its sha256 (git's hash for small files)."""
     return {s.rfilename: s.lfs.sha256 if s.lfs else str(s.blob_id) for s in info.siblings or []}
 
 
 def _download(repo: str, revision: str, found: Found) -> Path:
-    """The files into the cache, each checked: the client itself accepts a flipped byte. Raises HubError."""
+    """Downloads the files into the cache and checks each: the client itself accepts a flipped byte. Raises HubError."""
     for file, expected in found.hashes.items():
-        for _ in range(2):  # what the cache had may be damaged: then once more, from the Hub
+        for _ in range(2):  # the cached file may be damaged; the second try downloads it again
             path = _download_file(repo, file, revision, found.commit)
             if digest(path, expected) == expected:
                 break
@@ -171,16 +173,16 @@ def _download_file(repo: str, file: str, revision: str, commit: str) -> Path:
 
 
 def cached(repo: str, revision: str) -> Path | None:
-    """The folder of a revision that was fetched before."""
+    """The folder of a revision that was fetched before, or None."""
     found = [try_to_load_from_cache(repo, file, revision=revision) for file in ("config.json", "model.safetensors")]
     there = [Path(path).parent for path in found if isinstance(path, str)]
     return there[0] if len(there) == len(found) else None
 
 
 def sound(folder: Path) -> bool:
-    """Whether its files are as they were uploaded.
+    """Whether the files are as they were uploaded.
 
-    The cache names what it links to by its hash. (Where it can't link, on some Windows, this can't be told.)
+    The cache links to files that are named by their hash. If it can't link (on some Windows), nothing is checked.
     """
     names = {folder / file: Path(os.readlink(folder / file)).name for file in FILES if (folder / file).is_symlink()}
     return all(digest(path, name) == name for path, name in names.items())
@@ -192,7 +194,7 @@ def _throw_away(path: Path) -> None:
 
 
 def digest(path: Path, like: str) -> str:
-    """The hash of a file of the kind that `like` is: git's (40 hex digits; the Hub has it of small files) or sha256."""
+    """The file's hash, of the same kind as `like`: git's (40 hex digits; the Hub has it for small files) or sha256."""
     if len(like) != 40:
         return sha256(path)
     data = path.read_bytes()
@@ -208,7 +210,7 @@ def sha256(path: Path) -> str:
 
 
 def token() -> str | None:
-    """The token that requests are sent with. Raises HubError where it can't be one: no request could hold it."""
+    """The token to send with requests. Raises HubError if it holds a character that can't be sent."""
     given = get_token()
     if given and not re.fullmatch(r"[!-~]+", given):
         raise HubError("HF_TOKEN holds a character that no token has, such as an accent or a blank; copy it anew.")
@@ -216,7 +218,7 @@ def token() -> str | None:
 
 
 def probe(api: HfApi) -> None:
-    """Asks the Hub who we are. Raises HubError where nothing could be pushed."""
+    """Asks the Hub which account the token is of. Raises HubError if a push would be refused."""
     if not token():
         raise HubError("There is no token to push with; set HF_TOKEN, or log in by hf auth login.")
     who = answer(in_background(api.whoami), PROBE, "your account")
@@ -225,7 +227,7 @@ def probe(api: HfApi) -> None:
 
 
 def plain(error: BaseException, repo: str, revision: str = "main") -> str:
-    """What the Hub's client raised, as one plain sentence that says what to do."""
+    """Turns an error of the Hub's client into one plain sentence that says what to do."""
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__:
         error = error.__cause__
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
@@ -248,7 +250,7 @@ def plain(error: BaseException, repo: str, revision: str = "main") -> str:
         return f"{kept}; make room, or set HF_HOME and TMPDIR to folders elsewhere."
     if isinstance(error, OSError):  # fewer bytes than were announced
         return f"A file of {repo} came only in part; try again."
-    return "The Hub can't be reached."  # the client's own HTTP library has a dozen names for it
+    return "The Hub can't be reached."  # the client's HTTP library has a dozen classes for this
 
 
 def _of_status(status: int, repo: str) -> str:

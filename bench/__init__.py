@@ -1,1 +1,1 @@
-"""What measures speed: python -m bench, bench.page, bench.scale."""
+"""Benchmarks of speed: python -m bench, bench.page, bench.crowd, bench.scale."""

@@ -2,8 +2,8 @@
 
     python -m bench --json bench.json
 
-Run it with nothing else running: the load is printed beside the numbers. Models come from weights/ where
-they are there, else freshly initialised, which costs the same time.
+Run it with nothing else running: the load is printed beside the numbers. Models come from weights/. If one is
+missing there, a freshly initialised one is measured, which takes the same time.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from .support.machine import DEVICE, machine
 from .support.memory import FORGET
 
 ROOT = Path(__file__).resolve().parent.parent
-TRAINED = ("dogvae", "classic")  # autoencoder trains as classic does
+TRAINED = ("dogvae", "classic")  # autoencoder trains like classic
 MOVES = {"whole": {}, "half the size": {"half": True}, "at rest, lossless": {"still": True}}
 
 
@@ -47,7 +47,7 @@ def synchronize() -> None:
 
 
 def matmul_peak(dtype: torch.dtype) -> float:
-    """The best rate of multiplying two square matrices, in GFLOP/s."""
+    """Highest speed of multiplying two square matrices, in GFLOP/s."""
     best = 0.0
     for side in (1024, 2048, 3072) if DEVICE == "cpu" else (4096, 8192):
         a, b = (torch.randn(side, side, device=DEVICE).to(dtype) for _ in range(2))
@@ -61,13 +61,13 @@ def matmul_peak(dtype: torch.dtype) -> float:
 
 
 def matmul_peaks() -> dict[str, float]:
-    """Those of float32 and, where the hardware computes in it, of bfloat16; elsewhere that would take minutes."""
+    """dtype -> `matmul_peak`. bfloat16 only if the hardware computes in it: otherwise it would take minutes."""
     dtypes = [torch.float32, torch.bfloat16] if DEVICE == "cuda" or cpu_has_bfloat16() else [torch.float32]
     return {str(dtype).removeprefix("torch."): matmul_peak(dtype) for dtype in dtypes}
 
 
 def latency(call, times: int) -> dict:
-    """Milliseconds of a call: median and 95th percentile, after a warm-up."""
+    """Milliseconds that a call takes: median and 95th percentile, after a warm-up."""
     milliseconds, warm = [], min(10, times)
     for i in range(times + warm):
         synchronize()
@@ -80,7 +80,7 @@ def latency(call, times: int) -> dict:
 
 
 def inference(folder: Path, origin: str, times: int) -> dict:
-    """Encode and decode one picture at a time, as the page does."""
+    """Times encoding and decoding of one picture at a time, as the page does it."""
     vae = load(folder)
     quick, size = packed(vae), vae.config.image_size
     x = torch.rand(1, 3, size, size) * 2 - 1
@@ -98,7 +98,7 @@ def inference(folder: Path, origin: str, times: int) -> dict:
 
 
 def moves(times: int) -> dict:
-    """A move of the page at the server, from its frame to the answer's: the decode, and all else."""
+    """Times a move at the server, from the page's frame to the answer's frame: the decode, and everything else."""
     decoding, taken = [0.0], defaultdict(list)
     worker = Worker()
     pad = worker.pool.submit(lambda: Pad(Studio(load(ROOT / "weights" / "dogvae")), worker)).result()
@@ -132,7 +132,7 @@ def moves(times: int) -> dict:
 
 
 def training(preset: str, seconds: float, peaks: dict[str, float]) -> dict:
-    """The real step of training.train, on pictures of noise. peaks: `matmul_peaks()`."""
+    """Times the real step of training.train on pictures of noise. peaks: the result of `matmul_peaks`."""
     side = PRESETS[preset].image_size
     with tempfile.TemporaryDirectory() as folder:
         for i in range(8):
@@ -188,7 +188,7 @@ print(peak_mb() - idle)
 
 
 def photos(times: int) -> dict:
-    """From the bytes of a 12-megapixel JPEG to the head's square; the finder alone; memory above idle."""
+    """Times reading a 12-megapixel JPEG, finding the head, and both up to its square; measures memory above idle."""
     finder = DogFinder()
     with tempfile.TemporaryDirectory() as folder:
         large, small = f"{folder}/large.jpg", f"{folder}/small.jpg"
@@ -212,13 +212,13 @@ def photos(times: int) -> dict:
 
 
 def resident_megabytes(folders: list[Path]) -> float:
-    """Memory of a process of its own that loads these models, then decodes and encodes once with each."""
+    """Memory of a separate process that loads these models, then decodes and encodes once with each."""
     command = [sys.executable, "-c", RESIDENT, *map(str, folders)]
     return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
 def bench(presets: list[str], times: int, seconds: float) -> dict:
-    """Everything that --json holds."""
+    """All measurements, as --json writes them."""
     result: dict = {"machine": machine()}
     result |= {"matmul_peak_gflops": matmul_peaks(), "inference": {}, "training": {}}
     with tempfile.TemporaryDirectory() as fresh:
@@ -241,7 +241,7 @@ def bench(presets: list[str], times: int, seconds: float) -> dict:
 
 
 def report(result: dict) -> str:
-    """The same as Markdown."""
+    """The measurements as Markdown."""
     about, peaks, memory = result["machine"], result["matmul_peak_gflops"], result["resident_mb"]
     gpu = f", {about['gpu']}" if about["gpu"] else ""
     lines = [

@@ -1,7 +1,7 @@
 """How the page bears 20 visitors who drag, and two who bring photos beside them: `python -m bench.crowd`.
 
-The app runs in a process of its own with the embedded weights, its inference thread watched; the visitors in another
-one, over the channel and by posts.
+The app runs in its own process with the embedded weights; its inference thread is timed. The visitors run in another
+process. They send moves over the channel, then by posts.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from training.tables import table, write_json
 from .support.machine import machine
 from .support.servers import ROOT, free_port, serving
 
-ASKED_MS = 250  # at most, for which a move may wait for somebody's descent
+ASKED_MS = 250  # longest time that a move may wait for another visitor's descent
 CASES = {
     "over the channel": [],
     "over the channel, beside two who bring photos": ["--photos", "2"],
     "posted": ["--posts"],
     "posted, beside two who bring photos": ["--posts", "--photos", "2"],
 }
-# What holds the inference thread: the function that it is called by (ui/), and what it does.
+# Work on the inference thread: name of the function (in ui/) -> what it does.
 PIECES = {
     "_serve": "a batch of moves",
     "see": "a photo: read, head found, first answer",
@@ -37,18 +37,18 @@ PIECES = {
     "go_on": "a step of a descent",
     "shown": "its picture",
 }
-IDLE_MS = 0.5  # a turn that found its moves taken along by an earlier one
+IDLE_MS = 0.5  # shorter pieces did nothing: an earlier batch had already drawn their moves
 DESCENT = ("open", "go_on", "shown")
 
 
 def spread(times: list[float]) -> dict[str, float]:
-    """Median, 95th percentile and longest of milliseconds."""
+    """Median, 95th percentile and maximum, in milliseconds."""
     times = sorted(times)
     return {"median": statistics.median(times), "p95": times[math.ceil(0.95 * (len(times) - 1))], "longest": times[-1]}
 
 
 def bench_crowd(seconds: float) -> dict:
-    """Each case's visitors, and what held the inference thread meanwhile."""
+    """For each case: what the visitors saw, and how long each piece of work held the inference thread."""
     port, here = free_port(), "http://127.0.0.1"
     result: dict = {"machine": machine(), "seconds": seconds, "cases": {}}
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +88,7 @@ def case(url: str, app: subprocess.Popen, log: Path, seconds: float, options: li
 
 
 def crowd_table(result: dict) -> str:
-    """The same as Markdown."""
+    """The measurements as Markdown."""
     columns = ["20 visitors drag", "pictures a second each (the slowest)"]
     columns += ["a move at the server, ms: median (p95, longest)"]
     columns += ["errors", "each one's last dog its own", "photos", "steps nearer", "memory MB"]

@@ -1,7 +1,7 @@
 """How fast the page is, in a real browser: `python -m bench.page`.
 
-Headless Chromium, the app in a process of its own with the embedded weights, and beside it a page of stock
-Gradio parts (bench/stock.py: gr.Slider -> gr.Image) with the same model.
+Uses headless Chromium. The app runs in its own process with the embedded weights. For comparison, a page of stock
+Gradio parts (bench/stock.py: gr.Slider -> gr.Image) is measured with the same model.
 """
 
 import argparse
@@ -26,10 +26,11 @@ from .support.servers import ROOT, find_browser, free_port, serving
 from .support.slow import SlowNetwork
 from .support.visitors import alike, pad_protocol
 
-ROUND_TRIP = 0.150  # seconds, of a slow network
-FAST_S, SLOWLY_S = 2.5, 12.0  # a slider to and fro: the page asks for pictures of half the size, and for whole ones
+ROUND_TRIP = 0.150  # seconds, on the slow network
+# Seconds to drag a slider to and fro. In fast drags the page asks for half-size pictures, in slow ones for whole.
+FAST_S, SLOWLY_S = 2.5, 12.0
 
-# What the harness knows in the page: the last pointer event, and of each new picture, what became of it when.
+# Script for the page. It records the last pointer event, and for each new picture the time of each stage.
 HARNESS = """
 window.bench = { pictures: [], made: new Map(), sent: new Map(), input: 0, answer: null };
 for (const kind of ["pointerdown", "pointermove"])
@@ -101,12 +102,12 @@ STOCK = ("#picture img", "#direction input[type=range]")
 
 
 def measure(browser, url: str, parts: tuple[str, str], moves: int, seconds: float, channel: bool = True) -> dict:
-    """From a pointer event to the painted picture, one by one; then pictures while dragging, fast and slowly.
+    """Times from a pointer event to the painted picture, one by one; then counts pictures in fast and slow drags.
 
-    channel: False hides the browser's WebSocket, so that the page posts its moves.
+    channel: False hides the browser's WebSocket, so the page posts its moves instead.
     """
     page = opened(browser, url, parts, channel)
-    page.wait_for_timeout(1500)  # what a page does after it has loaded
+    page.wait_for_timeout(1500)  # for the work that a page does after it has loaded
     place = Slider(page, parts[1])
     rng, times = random.Random(0), []
     for _ in range(moves + 10):
@@ -130,7 +131,7 @@ def measure(browser, url: str, parts: tuple[str, str], moves: int, seconds: floa
 
 
 def dragged(page, place: "Slider", seconds: float, period: float) -> dict:
-    """Pictures painted while the slider is dragged to and fro, once in so many seconds."""
+    """Counts pictures painted while the slider is dragged to and fro. period: seconds for once to and fro."""
     page.evaluate("bench.pictures = []")
     place.drag(seconds, period)
     drawn = page.evaluate("bench.pictures")
@@ -139,7 +140,7 @@ def dragged(page, place: "Slider", seconds: float, period: float) -> dict:
 
 
 def at_rest(page, place: "Slider", rng: random.Random) -> float:
-    """Milliseconds from the last pointer event to the lossless picture, painted."""
+    """Milliseconds from the last pointer event until the lossless picture is painted."""
     page.wait_for_function("document.querySelector('#dog img').src.startsWith('data:image/png')", timeout=20_000)
     page.evaluate("bench.expect()")
     place.move(rng.random())
@@ -147,20 +148,20 @@ def at_rest(page, place: "Slider", rng: random.Random) -> float:
 
 
 def opened(browser, url: str, parts: tuple[str, str], channel: bool = True):
-    """The page, with the harness in it."""
+    """Opens the page with the harness in it."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.add_init_script(HARNESS.replace("BENCH_CHANNEL", json.dumps(channel)))
     page.goto(url)
     for part in parts:
         page.wait_for_selector(part, timeout=60_000)
     if parts is PAD:
-        page.click("[data-kind=all]")  # the first of these sliders is the first of the latent's coordinates
+        page.click("[data-kind=all]")  # the first slider is then the latent's first coordinate
     page.evaluate("picture => bench.start(picture)", parts[0])
     return page
 
 
 class Slider:
-    """A slider under the pointer of a mouse whose button is held."""
+    """A slider that the mouse holds with its button pressed."""
 
     def __init__(self, page, selector: str):
         self.page, track = page, page.locator(selector).first.bounding_box()
@@ -172,7 +173,7 @@ class Slider:
         self.page.mouse.move(self.left + share * self.width, self.y)
 
     def drag(self, seconds: float, period: float) -> None:
-        """To and fro in so many seconds, 60 events a second."""
+        """Moves to and fro with 60 events a second. period: seconds for once to and fro."""
         began = time.perf_counter()
         while (passed := time.perf_counter() - began) < seconds:
             self.move(0.5 + 0.5 * math.sin(2 * math.pi * passed / period))
@@ -193,12 +194,12 @@ STAGES = {
 
 
 def stages(drawn: list[dict]) -> dict[str, float]:
-    """Where the time of moving pictures went, median milliseconds of each stage."""
+    """Median milliseconds that pictures of moves spent in each stage."""
     return {name: statistics.median(map(spent, drawn)) for name, spent in STAGES.items()}
 
 
 def last_one_right(page, url: str) -> bool:
-    """Whether the picture at rest is what the server draws when asked for the slider's last value."""
+    """Whether the final picture is the one that the server draws for the slider's last value."""
     page.wait_for_timeout(1000)
     page.wait_for_function("document.querySelector('#dog img').src.startsWith('data:image/png')", timeout=20_000)
     address, pad, first = pad_protocol(url)
@@ -210,7 +211,7 @@ def last_one_right(page, url: str) -> bool:
 
 
 def first_load(browser, url: str) -> dict:
-    """Of a visitor who was never here: until the sliders are there, and what comes over the wire."""
+    """First visit with an empty cache: seconds until the sliders are there, and kilobytes transferred."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.goto(url, wait_until="commit")
@@ -234,7 +235,7 @@ def first_load(browser, url: str) -> dict:
 
 
 def bench_page(moves: int, drag_seconds: float) -> dict:
-    """Everything that is printed. Raises PlainError where there is no browser."""
+    """All measurements. Raises PlainError if playwright is not installed."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -258,7 +259,7 @@ def bench_page(moves: int, drag_seconds: float) -> dict:
 
 
 def page_table(result: dict) -> str:
-    """The same as Markdown."""
+    """The measurements as Markdown."""
     columns = ["page", "pointer event to painted picture, median (p95) ms", "pictures a second, dragging fast"]
     columns += ["their age ms", "dragging slowly", "their age ms", "lossless at rest, ms", "last one right"]
     names = {
@@ -294,7 +295,7 @@ def page_table(result: dict) -> str:
 
 
 def flow(dragging: dict | None) -> list[str]:
-    """Pictures a second, and their age in ms."""
+    """Table cells: pictures a second, and their median age in ms."""
     if dragging is None or dragging["median_age_ms"] is None:
         return ["", ""]
     return [f"{dragging['pictures_per_second']:.1f}", f"{dragging['median_age_ms']:.0f}"]

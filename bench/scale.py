@@ -3,7 +3,7 @@
     python -m bench.scale                 # all four
     python -m bench.scale start crowd --json scale.json
 
-Run it with nothing else running. The Hub is one on loopback (support/hub.py).
+Run it with nothing else running. The Hub is a stand-in on this machine (support/hub.py).
 """
 
 import argparse
@@ -60,7 +60,7 @@ run.accelerator.end_training()
 
 
 def run(*command, **env) -> tuple[float, str]:
-    """Seconds that a command takes, and what it prints."""
+    """Runs Python with these arguments. Returns the seconds that it took, and what it printed."""
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, *map(str, command)], cwd=ROOT, env=os.environ | QUIET | env, capture_output=True, text=True
@@ -72,7 +72,7 @@ def run(*command, **env) -> tuple[float, str]:
 
 @contextlib.contextmanager
 def loopback():
-    """A Hub on loopback and the environment in which the client takes it for the real one."""
+    """A local Hub, and the environment variables that make the client use it as the real one."""
     with tempfile.TemporaryDirectory() as home:
         server = Loopback(free_port())
         yield server, {"HF_ENDPOINT": server.url, "HF_HOME": home, "HF_TOKEN": "hf_writer"}
@@ -80,7 +80,7 @@ def loopback():
 
 
 def bench_start(args) -> dict:
-    """Seconds from nothing to the first dog, torch's import included: median of several starts."""
+    """Seconds from starting Python to the first dog, including torch's import: median of several starts."""
 
     def start(**env) -> dict:
         taken = [run("-c", FIRST_DOG, **env) for _ in range(args.times)]
@@ -99,7 +99,7 @@ def bench_start(args) -> dict:
 
 
 def bench_hub(args) -> dict:
-    """Seconds to push 35 MB and to load them back, besides the imports."""
+    """Seconds to push 35 MB and to load them back, without the imports."""
     timed = "import time, sys; began = time.monotonic(); {call}; print('took', time.monotonic() - began, {result})"
     push = timed.format(call="push.main(sys.argv[1:])", result="''")
     load = timed.format(call="vae = load('ann/dogs')", result="vae.weights_id")
@@ -112,7 +112,7 @@ def bench_hub(args) -> dict:
 
 
 def bench_processes(args) -> dict:
-    """Images a second of one process with all cores, and of two that share them, at the same batch."""
+    """Images a second that one process trains on with all cores, and two that share them, at the same batch size."""
     cores = cores_here()
     rates = []
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +132,7 @@ def bench_processes(args) -> dict:
 
 
 def bench_crowd(args) -> dict:
-    """So many API clients at once that each ask for one dog after the other: latency, answers, memory."""
+    """Several API clients ask at once, each for one dog after the other. Measures latency, answers and memory."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as folder, serving([sys.executable, "app.py"], port, folder, WEIGHTS="") as page:
@@ -157,12 +157,12 @@ def client(url: str, seed: int, until: float) -> list[tuple[float, str]]:
         kind = ask(url, seed)
         answers.append((time.monotonic() - began, kind))
         if kind == "busy":
-            time.sleep(0.5)  # as a good client does
+            time.sleep(0.5)  # a good client waits before it asks again
     return answers
 
 
 def ask(url: str, seed: int) -> str:
-    """One dog over HTTP, as curl would: "dog", "busy", "5xx" or what else went wrong."""
+    """Asks for one dog over HTTP, as curl would. Returns "dog", "busy", "5xx" or another error."""
     try:
         body = json.dumps({"data": [seed, 1.0, 1]}).encode()
         headers = {"Content-Type": "application/json"}

@@ -1,4 +1,4 @@
-"""The page that ours is measured beside, of stock Gradio parts: `python -m bench.stock PORT`."""
+"""A page of stock Gradio parts, to compare ours with: `python -m bench.stock PORT`."""
 
 import sys
 
@@ -11,7 +11,7 @@ from .support.servers import ROOT
 
 
 def stock_page(port: int) -> None:
-    """The same model behind stock components: one slider, one picture."""
+    """Serves the same model with stock components: one slider, one picture."""
     studio = Studio(load(ROOT / "weights" / "dogvae"))
     start = studio.latents.coordinates(studio.sample(1, 1.0, 27))
 

@@ -2,7 +2,7 @@
 
     python -m examples.train PHOTOS OUT 100000
 
-PHOTOS is a folder of pictures of dogs' heads (training.prepare makes one), 100000 how many images to learn from.
+PHOTOS is a folder of pictures of dogs' heads (training.prepare makes one). 100000 is the number of images to train on.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Fixtures that several files of tests use."""
+"""Fixtures that several test files use."""
 
 import signal
 import warnings
@@ -19,7 +19,7 @@ from training.config import RECIPES
 
 @pytest.fixture(scope="session")
 def heads() -> Path:
-    """The real photos. They stay outside the project, so a clone elsewhere has none."""
+    """The folder of real photos. It is not in the repository, so a clone elsewhere skips these tests."""
     folder = ROOT.parent / "shared" / "data" / "heads"
     if not (folder / "val").is_dir():
         reason = f"NOT TESTED ON REAL PHOTOS: there is no {folder}"
@@ -36,7 +36,7 @@ def drawn(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def in_process(monkeypatch):
-    """The tiny presets, and everything global that a run leaves changed put back."""
+    """Adds the tiny presets, and afterwards restores the global state that a run changes."""
     handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
     for name, config in TINY_PRESETS.items():
         monkeypatch.setitem(PRESETS, name, config)
@@ -49,7 +49,7 @@ def in_process(monkeypatch):
 
 @pytest.fixture(scope="session")
 def whole_runs(drawn, tmp_path_factory):
-    """preset -> folder of a run that nobody interrupted; each is made once."""
+    """preset -> folder of an uninterrupted run. Each is made once."""
 
     @lru_cache
     def make_whole(preset: str) -> Path:

@@ -1,4 +1,4 @@
-"""The named endpoints through gradio_client, and the pad's own protocol called by a stranger."""
+"""The named endpoints through gradio_client, and the pad's own protocol called by another program."""
 
 import asyncio
 import contextlib
@@ -77,7 +77,7 @@ def test_reconstruct_as_before_with_one_argument(client, server):
 
 @pytest.mark.parametrize("way", ["queued", "at once"])
 def test_a_program_that_hangs_up_is_noticed(way):
-    """So that nobody's photo is brought nearer for nobody."""
+    """The server can then stop work that nobody waits for."""
     noticed = threading.Event()
 
     async def wait():
@@ -169,7 +169,7 @@ def test_only_the_contract_is_public(client):
 
 
 def test_latents_have_a_schema_that_clients_accept(client):
-    """MCP tools are made from it: an empty type made /decode and /morph unusable there."""
+    """MCP tools are made from the schema. An empty type made /decode and /morph unusable there."""
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     for name in ("/decode", "/morph"):
         assert {kind["type"] for kind in endpoints[name]["parameters"][0]["type"]["anyOf"]} == {"array", "object"}
@@ -225,7 +225,7 @@ def test_the_pad_draws(server):
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_request_of_many_photos_is_refused(server, announced):
-    """Each file may have 25 MB, but Gradio would take a thousand of them into memory."""
+    """Gradio limits each file to 25 MB, but would read a thousand of them into memory."""
     head, piece = b'\r\n--x\r\nContent-Disposition: form-data; name="f"; filename="dog.png"\r\n\r\n', bytes(1 << 20)
 
     def body():
@@ -235,7 +235,7 @@ def test_a_request_of_many_photos_is_refused(server, announced):
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     headers |= {"Content-Length": str(5 * len(head) + 100 * len(piece))} if announced else {}
-    with contextlib.suppress(httpx.WriteError):  # the server may close before it has heard all
+    with contextlib.suppress(httpx.WriteError):  # the server may close the connection before it has read everything
         answer = httpx.post(f"{server.url}/gradio_api/component_server/", content=body(), headers=headers, timeout=60)
         assert answer.status_code == 413
     assert httpx.get(server.url, timeout=60).status_code == 200

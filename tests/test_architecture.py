@@ -1,4 +1,4 @@
-"""Imports run one way, and in no circle (docs/architecture.md)."""
+"""Imports go in one direction only, without cycles (docs/architecture.md)."""
 
 import ast
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ MODULES = {module_name(file): file for file in FILES}
 
 
 def nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All but what stands under `if TYPE_CHECKING:`, which is never run."""
+    """All nodes except those under `if TYPE_CHECKING:`, which never runs."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
@@ -39,7 +39,7 @@ def nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def imported(name: str) -> Iterator[str]:
-    """The modules of ours that a module imports, at its top or in a function."""
+    """Our own modules that a module imports, at its top or in a function."""
     file = MODULES[name]
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     for node in nodes(ast.parse(file.read_text(encoding="utf-8"))):
@@ -48,7 +48,7 @@ def imported(name: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: len(package.split(".")) - (node.level - 1)] if node.level else []
             source = ".".join([*above, *([node.module] if node.module else [])])
-            # `from .data import folder` imports a module, `from .data.folder import Pictures` a name out of one.
+            # `from .data import folder` imports a module; `from .data.folder import Pictures` imports a name.
             targets = [t if (t := f"{source}.{alias.name}") in MODULES else source for alias in node.names]
         else:
             continue
@@ -63,7 +63,7 @@ def room(name: str) -> str:
 
 
 def test_the_graph_is_read_rightly():
-    """A test that found no imports would pass for ever."""
+    """If `imported` found nothing, the tests below would always pass."""
     assert {"hub", "model.files", "model.vae"} <= GRAPH["model.pretrained"]
     assert "training.data.folder" in GRAPH["training.data.stream"]
     assert "training.evaluation.evaluate" in GRAPH["training.evaluate"]

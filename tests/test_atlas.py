@@ -36,7 +36,7 @@ def test_a_cell_is_its_dog_and_between_cells_no_dog_is_short():
     atlas = Atlas(c)
     middle = [(0.5 + i) / SIDE for i in range(SIDE)]
     assert torch.allclose(atlas.at(middle[3], middle[7]), c[7 * SIDE + 3], atol=1e-4)
-    assert torch.allclose(atlas.at(0, 1), c[11 * SIDE], atol=1e-4)  # beyond the last middle: that dog
+    assert torch.allclose(atlas.at(0, 1), c[11 * SIDE], atol=1e-4)  # the map's corner: its last cell's dog
     for x, y in ((0.5, 0.5), (0.13, 0.77), (1, 1)):
         assert atlas.at(x, y).norm() == pytest.approx(16, abs=2)
     near, far = (atlas.at(middle[3] + d, middle[3]) for d in (1e-4, 1 / SIDE))
@@ -44,7 +44,7 @@ def test_a_cell_is_its_dog_and_between_cells_no_dog_is_short():
 
 
 def test_the_map_holds_up_nobody(monkeypatch):
-    """Between two of its turns come everybody's moves, and it is made once, however many ask for it."""
+    """Moves are drawn between the map's pieces of work. The map is made once for all who ask for it."""
     studio = Studio(load(ROOT / "weights" / "dogvae", device="cpu"))
     pad, order = Pad(studio, Worker()), []
     some = pad.explorer.map_dogs(range(2))

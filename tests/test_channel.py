@@ -1,4 +1,4 @@
-"""The channel of moves: what frames mean, what a stranger may send over it, and how the page gets on without it."""
+"""The channel of moves: its frames, wrong messages, and the page without a channel."""
 
 import asyncio
 import base64
@@ -33,7 +33,7 @@ OURS = "0123456789ab"
 
 @pytest.fixture(scope="module")
 def pad(server) -> SimpleNamespace:
-    """Of the running app: its channel, the id of its weights, and the numbers of its first dog."""
+    """From the running app: the channel's address, the id of the weights, and the numbers of the first dog."""
     config = httpx.get(f"{server.url}/config", timeout=60).json()
     facts = next(c["props"]["value"] for c in config["components"] if c["props"].get("elem_id") == "pad")
     return SimpleNamespace(channel=f"{server.url.replace('http', 'ws')}/channel", dog=facts["first"]["c"], **facts)
@@ -99,7 +99,7 @@ def test_what_is_no_move_ends_the_line_with_a_sentence(line, sent):
 
 
 def test_noise(pad):
-    """Whatever the bytes, a picture or a sentence, or the end with one."""
+    """Any bytes get a picture or a sentence, or the connection ends with a sentence."""
     for seed in range(FUZZ):
         noise = frame(seed, pad.dog, pad.weights)[: 12 * (seed % 2)] + os.urandom(1024 - 12 * (seed % 2) + seed % 3)
         with connect(pad.channel) as line:
@@ -122,12 +122,12 @@ def test_of_a_thousand_moves_the_last_is_drawn_and_few_others(line, pad):
     assert asked(line, 1001, [2.0, *pad.dog[1:]], pad.weights)["picture"] == got[-1]["picture"]
 
 
-# ---- Lines that are held, dropped or many, at the channel alone: pictures there are what was sent
+# ---- The channel without the app: connections that block, drop or are many. A picture here is the text of the move
 
 
 @contextlib.contextmanager
 def alone(larger: int = 1, **config):
-    """A channel on a server of its own, each picture `larger` times the bytes of its values, and its address."""
+    """A channel on its own server, and its address. A picture is the move's text, repeated `larger` times."""
     drawn = Moves(Worker(), lambda moves: [{"picture": repr(move).encode() * larger} for move in moves])
     answering = SimpleNamespace(moved=lambda data: drawn.answer(data["page"], data["number"], data["values"]))
     tested, port = channel.Channel(answering), free_port()
@@ -178,7 +178,7 @@ def test_more_lines_than_there_is_room_for_are_refused(monkeypatch):
 
 
 def held(address: str) -> socket.socket:
-    """A line whose other side reads nothing after the handshake, and answers no ping."""
+    """A connection whose client reads nothing after the handshake, and answers no ping."""
     host, port = address.removeprefix("ws://").split("/")[0].split(":")
     opened = socket.create_connection((host, int(port)))
     head = "GET /channel HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -197,7 +197,7 @@ def test_a_line_that_never_reads_is_ended(monkeypatch):
     with alone(larger=1_000_000, ws_ping_interval=None) as (tested, address), held(address) as line:
         for number in range(3):
             line.sendall(masked(frame(number, [1.0], OURS)))
-        with connect(address, max_size=None) as other:  # which meanwhile is served
+        with connect(address, max_size=None) as other:  # other connections still get answers
             assert len(asked(other, 1, [2.0], OURS)["picture"]) == 1_000_000 * len("[2.0]")
         until(lambda: tested.open == 0)
 
@@ -242,7 +242,7 @@ def test_a_dog_that_moves_fast_is_drawn_at_half_the_size(browser, server):
 
 
 def drag(page, seconds: float) -> list[str]:
-    """The kinds of addresses that the dog's picture had meanwhile."""
+    """Drags a slider. Returns the kinds of addresses that the dog's picture had meanwhile."""
     page.evaluate("""() => {
         window.kinds = [];
         const dog = document.querySelector("#dog img"), note = () => window.kinds.push(dog.src.split(/[:;]/, 2).join());
@@ -308,7 +308,7 @@ def test_a_channel_that_breaks_in_mid_drag_is_not_missed_and_comes_back(browser,
 
 def test_a_channel_that_swallows_moves_is_given_up(browser, server):
     page = browser.new_page()
-    page.route_web_socket("**/channel", lambda ws: None)  # opens, and answers nothing
+    page.route_web_socket("**/channel", lambda ws: None)  # the connection opens, but nothing is answered
     page.goto(server.url)
     page.wait_for_selector("#latents input[type=range]", timeout=60_000)
     before = picture(page)

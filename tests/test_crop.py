@@ -1,4 +1,4 @@
-"""The square of a photo: which one belongs to a head, what is cut, and how it is put back."""
+"""The square of a photo that belongs to a head: how it is chosen, cut out and put back."""
 
 import csv
 import json
@@ -56,7 +56,7 @@ def test_eyes_lie_level_at_one_place_in_the_frame():
 
 
 def test_a_head_that_looks_aside_is_framed_with_its_muzzle():
-    frame = Crop.from_landmarks(((100, 100), (130, 100), (60, 170)))  # eyes near each other, nose far to the left
+    frame = Crop.from_landmarks(((100, 100), (130, 100), (60, 170)))  # eyes close together, nose far to the left
     assert frame.centre[0] < 115 and frame.side == pytest.approx(math.hypot(55, 70) / 0.335)
     assert 0 < frame.angle < 0.25, "half of the lean, held, and not all of its weight"
     mirrored = Crop.from_landmarks(((-130, 100), (-100, 100), (-60, 170)))
@@ -86,7 +86,7 @@ def test_points_that_are_no_face(points, words):
 
 
 def test_the_rule_is_that_of_the_training_set(heads):
-    """The pictures are frames, so of their own landmarks the frame is the whole picture."""
+    """Each picture is already a frame, so the frame of its landmarks must be the whole picture."""
     off = []
     for split in ("train", "val"):
         with open(heads / f"{split}.csv", encoding="utf-8", newline="") as file:
@@ -97,7 +97,8 @@ def test_the_rule_is_that_of_the_training_set(heads):
                 off.append([away, abs(frame.side - 256), abs(math.degrees(frame.angle))])
     off = torch.tensor(off)
     assert (off.mean(0) < torch.tensor([0.2, 0.2, 0.6])).all(), off.mean(0)
-    assert off[:, 0].max() < 4 and off[:, 1].max() < 0.5  # a head that looks aside is turned by half of what is left
+    # The angle has no such bound: a head that looks aside is turned by half of its remaining lean.
+    assert off[:, 0].max() < 4 and off[:, 1].max() < 0.5
 
 
 @settings(max_examples=40, deadline=None)
@@ -142,7 +143,7 @@ def test_squares_and_boxes():
 
 @pytest.mark.parametrize("side", [60, 150, 333])
 def test_cut_and_place_agree(side):
-    """A dot is seen where `to_square` says that it lies."""
+    """A dot in the photo appears in the cut where `to_square` says."""
     crop = Crop((300.3, 190.7), side, 0.4)
     photo, place = Image.new("RGB", (600, 400)), torch.tensor([[0.3, 0.7]])
     x, y = crop.to_photo(place)[0].tolist()

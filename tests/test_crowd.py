@@ -1,4 +1,4 @@
-"""Many visitors on one inference thread: served in turn, each its own dog, the newest of its moves first."""
+"""Many visitors share one inference thread: they take turns, each gets its own dog, and only its newest move counts."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from ui.worker import MAX_WAITING, Busy, Gone, Moves, Worker, sentence
 
 
 class Page:
-    """Stands for the request of a page that was closed, as Starlette tells it."""
+    """Stands for Starlette's request. closed: whether the visitor closed the page."""
 
     def __init__(self, closed: bool):
         self.closed = closed
@@ -25,7 +25,7 @@ class Page:
 
 
 class Held:
-    """A worker whose thread is held until `release`, and moves on it that note what was drawn together."""
+    """A worker whose thread waits until `gate` is set. `batches` lists the moves that were drawn together."""
 
     def __init__(self):
         self.worker, self.gate, self.batches = Worker(), threading.Event(), []
@@ -53,7 +53,7 @@ def test_of_each_page_only_the_newest_move_is_drawn():
     held, answers = answered(run())
     assert answers[:3] == [{"dropped": True}] * 3
     assert [a["picture"] for a in answers[3:]] == ["a4", "b1"]
-    assert held.batches == [["a4", "b1"]]  # and in one batch
+    assert held.batches == [["a4", "b1"]]  # in one batch
 
 
 def test_a_move_that_the_network_brings_late_does_not_replace_a_newer_one():

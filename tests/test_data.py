@@ -1,4 +1,4 @@
-"""A folder of pictures, and the endless row of samples made of it."""
+"""A folder of pictures, and the endless sequence of samples made from it."""
 
 import os
 
@@ -84,7 +84,7 @@ def test_a_run_never_reads_its_own_pictures(tmp_path):
     for exclude in (out, str(out), tmp_path / "dogs" / ".." / "runs" / "one"):
         train, val = load_splits(tmp_path, 32, exclude=exclude)
         assert len(train) + len(val) == 4 == len(all_bytes(str(tmp_path), exclude))
-    for name in ("config.json", "model.safetensors"):  # what an earlier run left there is known by its weights
+    for name in ("config.json", "model.safetensors"):  # these mark an earlier run's folder, which is left out
         (out / name).write_bytes(b"{}")
     assert len(load_pictures(tmp_path, 32, exclude=tmp_path / "runs" / "two")) == 4
     assert "of its own" in sentence(load_pictures, out, 32, False, out)
@@ -103,7 +103,7 @@ def test_folders_for_training_and_validation(names, tmp_path):
 
 
 def test_folders_for_training_and_validation_within_the_only_folder(tmp_path):
-    """As an archive unpacks them."""
+    """Unpacked archives look like this."""
     for count, name in enumerate(("train", "val", "__MACOSX"), 2):
         draw_folder(tmp_path / "dogs" / "256px" / name, count, first=10 * count)
     (tmp_path / "LICENSE").write_text("yours", encoding="utf-8")
@@ -163,7 +163,7 @@ def test_what_is_held_out_stays_so_when_pictures_are_added(tmp_path):
     assert len(after) > len(before) and not same.any(), "a picture that was measured on is trained on now"
 
 
-# Ten pictures, each of one grey, with the left half marked: which one a sample shows and whether it is mirrored.
+# Ten pictures, each of its own grey, tell which one a sample shows. The marked left half tells whether it is mirrored.
 PIXELS = torch.arange(10, dtype=torch.uint8)[:, None, None, None].repeat(1, 3, 4, 4) * 20
 PIXELS[..., :2] += 1
 
@@ -185,7 +185,7 @@ def test_each_epoch_shows_each_picture_once_in_another_order():
 def test_a_sample_does_not_depend_on_how_it_is_batched():
     whole = samples().batch(0, 40)
     mixed = samples()
-    mixed.batch(33, 7)  # out of order, and back
+    mixed.batch(33, 7)  # reading ahead must not change earlier samples
     parts = [mixed.batch(start, count) for start, count in ((0, 7), (7, 16), (23, 1), (24, 16))]
     assert torch.equal(torch.cat([part.x for part in parts]), whole.x)
     assert torch.equal(torch.cat([part.eps for part in parts]), whole.eps)
@@ -207,16 +207,16 @@ def test_half_the_samples_are_mirrored():
 
 
 def test_the_noise_is_normal():
-    """The seed of this project drew it uniform."""
+    """The first version of this project drew uniform noise."""
     eps = samples().batch(0, 3000).eps
     assert eps.mean().abs() < 0.03 and (eps.std() - 1).abs() < 0.03
-    assert (eps.pow(4).mean() - 3).abs() < 0.3  # uniform: 1.8
+    assert (eps.pow(4).mean() - 3).abs() < 0.3  # uniform noise has 1.8
     assert eps.max() > 3
     assert torch.corrcoef(eps.T).fill_diagonal_(0).abs().max() < 0.1
 
 
 def test_what_is_an_enlargement_is_known_by_the_table_beside_the_folder_or_by_the_file(tmp_path):
-    draw_folder(tmp_path / "train", 3)  # of 64 pixels
+    draw_folder(tmp_path / "train", 3)  # 64 pixels a side
     draw_dog(3, size=20).save(tmp_path / "train" / "dog003.png")
     assert load_pictures(tmp_path / "train", 32).sharp.tolist() == [True, True, True, False]
     (tmp_path / "train.csv").write_text("file,side\ndog000.jpg,12\ndog001.png,90\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The second phase: every term moves the decoder, the critic learns, and neither takes over."""
+"""The second phase of training: every term moves the decoder, the critic learns, and neither dominates."""
 
 import pytest
 import torch
@@ -49,7 +49,7 @@ def test_a_photo_and_its_reconstruction_are_augmented_alike():
 
 
 def test_what_a_coarse_stride_sees_reaches_the_finer_heads_but_for_the_finest():
-    discriminator = Discriminator().eval()  # else spectral_norm changes the heads at every call
+    discriminator = Discriminator().eval()  # in training mode, spectral_norm would change the heads at every call
     features = [f.detach() for f in load_lite0()(drawn_batch(2, 64))]
     before = discriminator.judge(discriminator.mix(features))
     features[4] = features[4].flip(0)
@@ -91,7 +91,7 @@ def test_enlargements_are_not_looked_at_closely(monkeypatch):
 
 @pytest.fixture
 def judged():
-    """(critic, vae, terms), terms: everything that the second phase makes small, with its graph to the decoder."""
+    """(critic, vae, terms). terms: the losses that the second phase minimises, with gradients to the decoder."""
     critic, vae, x = make_critic(), tiny_vae(LARGE).train(), drawn_batch(2, 64)
     half, drawn = vae.decoder.both(torch.randn(3, 16, generator=generator()))
     verdict = critic.judge(x, drawn, SHARP[:2], generator())

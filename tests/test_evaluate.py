@@ -1,4 +1,4 @@
-"""What evaluation measures, on drawn dogs and tiny networks, and the benchmark; the anchors on real photos."""
+"""Evaluation and the benchmark on drawn dogs and tiny networks; the reference values on real photos."""
 
 import json
 import math
@@ -30,7 +30,7 @@ def few_pairs():
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
-    draw_folder(folder / "train", 16, size=128)  # smaller ones are enlarged, and have no hair to compare with
+    draw_folder(folder / "train", 16, size=128)  # smaller ones are enlarged: no fine detail to compare
     draw_folder(folder / "val", 8, first=100, size=128)
     return folder
 
@@ -92,7 +92,7 @@ def test_one_dog_again_and_again_has_no_diversity(reference):
 def test_sharpness_is_that_of_the_picture():
     flat = torch.full((1, 3, 128, 128), 90, dtype=torch.uint8)
     board = ((torch.arange(128)[:, None] + torch.arange(128)) % 2 * 255).byte().expand(1, 3, 128, 128)
-    # Where every neighbour differs by 255 the Laplacian is +-1020.
+    # If every neighbour differs by 255, the Laplacian is +-1020.
     assert laplacian_variance(torch.cat([flat, board])).tolist() == pytest.approx([0, 1020**2], rel=1e-3)
 
 
@@ -134,9 +134,9 @@ def test_anchors_on_real_photos(heads, tmp_path):
     kid = {name: anchor["samples"]["kid_x1e3"] for name, anchor in anchors.items()}
     assert kid["real"] < 0.3 * kid["blurred"] < 0.3 * kid["mean"]
     assert anchors["real"]["samples"]["dog_rate"] > 0.8
-    assert anchors["blurred"]["reconstructions"]["recall"] > 0.9  # of the mean, all are equally near
+    assert anchors["blurred"]["reconstructions"]["recall"] > 0.9  # the mean is equally near to all of them
     assert anchors["mean"]["reconstructions"]["recall"] < 0.1
-    assert anchors["mean"]["samples"]["sharpness"] < 0.2  # of heads framed by the eyes it is a dog, if a blurred one
+    assert anchors["mean"]["samples"]["sharpness"] < 0.2  # the mean of heads framed by their eyes is a blurred dog
     assert anchors["blurred"]["samples"]["sharpness"] < 0.1 < 0.6 < anchors["real"]["samples"]["sharpness"] < 1.6
     perceptual = {name: anchors[name]["reconstructions"]["perceptual"] for name in ("blurred", "mean")}
     assert 0 < perceptual["blurred"] < perceptual["mean"]
@@ -173,7 +173,7 @@ def test_the_whole_command(data, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.count("\n| *blurred picture*") == 2 and all(str(folder) in printed for folder in folders)
 
-    # Again, and the training's log gone: the same numbers, and what was known of the training is still known.
+    # A second evaluation without the training log gives the same numbers, and keeps the facts about the training.
     (folders[0] / "log.jsonl").unlink()
     run("--weights", folders[0], *common, "--json", out)
     assert json.loads(out.read_text())["models"] == result["models"][:1]

@@ -1,4 +1,4 @@
-"""Each ability of the pad, in a real browser: at both widths, light and dark. The tests of a kind share a page."""
+"""Each function of the pad in a real browser: at both widths, light and dark. Tests of the same kind share a page."""
 
 import re
 
@@ -31,7 +31,7 @@ def shared(request, browser, server):
 
 @pytest.fixture
 def pad(shared):
-    """The shared page as a visitor finds it: seed 27, nothing locked, kept or mixed."""
+    """The shared page, reset: seed 27, nothing locked, kept or mixed."""
     tab(shared, "Sliders")
     show(shared, "all")
     shared.fill("#filter", "")
@@ -203,7 +203,7 @@ def test_a_photo_fills_a_slot(pad, tmp_path):
     pad.wait_for_function("!document.querySelector('#morph').disabled")
     with pad.expect_file_chooser() as chooser:
         pad.select_option("[data-slot=b] select", "photo")
-    fill(pad, "a", "random")  # while the visitor looks for a photo
+    fill(pad, "a", "random")  # this happens while the file chooser is open
     before = slot(pad, "b")
     chooser.value.set_files(ROOT / "assets" / "dog-3.png")
     pad.wait_for_function("document.querySelector('[data-slot=b] figcaption').textContent === 'your photo'")
@@ -251,11 +251,11 @@ def test_likeness(pad):
     before = picture(pad)
     tab(pad, "Mix")
     pad.wait_for_function("!document.querySelector('#like').disabled")
-    pad.wait_for_function("document.querySelector('[data-slot=c] img').naturalWidth > 0")  # an ordinary dog
+    pad.wait_for_function("document.querySelector('[data-slot=c] img').naturalWidth > 0")  # C shows a dog by default
     slide(pad, "#like", 1)
     like_b = until_changed(pad, before)
     assert distance(like_b, slot(pad, "b")) < distance(before, slot(pad, "b"))
-    pad.fill("#slot-seed", f"{PARTNER_SEED}")  # the same dog as B: more and less of it is nothing
+    pad.fill("#slot-seed", f"{PARTNER_SEED}")  # C and B are then the same dog, so the difference is zero
     fill(pad, "c", "seed")
     slide(pad, "#like", 0.9)
     assert distance(until_changed(pad, like_b), before) < 1.5
@@ -306,19 +306,19 @@ def test_a_link_brings_the_very_dog_to_another_computer(pad, browser, server):
     other.wait_for_function("document.querySelector('#message')?.textContent === 'The dog of the link.'")
     assert distance(picture(other), edited) < 1.5
     foreign = re.sub("dog=.{12}", "dog=0123456789ab", drawn_link)
-    cut = {edited_link[:-n]: "broken" for n in (2, 9)}  # without two, of a length that base64 never has
+    cut = {edited_link[:-n]: "broken" for n in (2, 9)}  # cutting 2 leaves a length that base64 never has
     for broken, sentence in (cut | {foreign: "another model"}).items():
         other.goto(broken)
         other.wait_for_function(f"document.querySelector('#message')?.textContent.includes('{sentence}')")
         assert other.locator("#message.problem").count() == 1
         assert distance(picture(other), edited) < 1.5, "the dog that was there is lost"
-    other.goto(f"{server.url}/#{re.search(r'dog=[.0-9a-z]+', drawn_link)[0]}")  # as version 0.1 wrote them
+    other.goto(f"{server.url}/#{re.search(r'dog=[.0-9a-z]+', drawn_link)[0]}")  # links of version 0.1 look like this
     other.wait_for_function("document.querySelector('#message')?.textContent.includes('Seed 27:')")
     assert other.trouble == []
 
 
 def test_axe_finds_nothing(pad):
-    """On the whole page, what is Gradio's included."""
+    """Checks the whole page, including Gradio's parts."""
     axe, found = Axe(), {}
 
     def look(name: str) -> None:

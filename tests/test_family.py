@@ -1,4 +1,4 @@
-"""The wall of twelve, the family, and what belongs to a dog and to no other. The real server, a real browser."""
+"""The wall of twelve dogs, the family, and state that belongs to one dog only. In a real browser."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The finder of dogs' heads: its geometry, what its training is made of, and how well the landed one does."""
+"""The finder of dogs' heads: its geometry, its training, and how well the embedded weights find heads."""
 
 import json
 import math
@@ -108,7 +108,7 @@ def test_target_ignores_heads_that_are_mostly_outside():
 
 
 def test_views_carry_their_boxes_along():
-    """A white square on black stays where its box says, however the photo is turned, mirrored and scaled."""
+    """If the photo is turned, mirrored and scaled, the box still marks the white square."""
     photo = Image.new("RGB", (288, 288), "black")
     ImageDraw.Draw(photo).rectangle((60, 90, 159, 189), fill="white")
     behind = Image.new("RGB", (64, 64), "black")
@@ -222,7 +222,7 @@ def test_the_landed_finder_is_small_and_described():
 
 
 def test_on_real_photos(heads, finder):
-    """A part of the labelled photos, so that it takes seconds; training.train_finder --measure takes all."""
+    """Uses a part of the labelled photos, to be quick. training.train_finder --measure uses all."""
     test = read_labels(heads.parent, "test")
     dogs, others = [p for p in test if p.boxes][::10], [p for p in test if p.kind == "thing"][::10]
     seen = {p.path: finder.find(open_photo(p.path)) for p in (*dogs, *others)}

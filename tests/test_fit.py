@@ -1,4 +1,4 @@
-"""Fitting the latents again, by hand."""
+"""Fitting the latents of trained weights again."""
 
 import sys
 
@@ -62,7 +62,7 @@ def test_what_comes_out_well_can_be_foretold():
 
 
 def test_odd_draws_are_rejected():
-    """A decoder that draws a smear wherever a coordinate is large: the prior that was fitted avoids the place."""
+    """This decoder draws smears if one coordinate is large. The fitted prior must avoid such draws."""
     vae = Smearing()
     mu = torch.randn(400, 16, generator=torch.Generator().manual_seed(0))
     mixture = fit.describe(mu, None).priors["mixture"]
@@ -73,7 +73,7 @@ def test_odd_draws_are_rejected():
 
 
 class Smearing:
-    """Its pictures are the latents, which the encoder reads four times as long where the third is above 1."""
+    """A model whose pictures are the latents. If the third number is above 1, encoding gives four times the latent."""
 
     def decode(self, z):
         return z

@@ -1,4 +1,4 @@
-"""The GAN of the lesson: trained by its command, stored, drawn from, and refused where it is damaged."""
+"""The GAN of the lesson: its training command, its files, its samples, and errors for damaged files."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Whatever is sent gets a picture or one plain sentence, soon; the process stays up and writes nothing."""
+"""Any file gets a picture or one plain sentence, quickly. The process keeps running and writes no file."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from tests.support.hostile import MUTATED, corpus, mutations
 from tests.support.tiny import ROOT
 
 FUZZ = int(os.environ.get("FUZZ", 25))  # mutations of each kind of picture; make fuzz: 500
-SECONDS = 6  # of the processor, a guard against hanging: three times what one file may take
-MOST_MB = 400  # above a process that has opened a small photo; 175 were measured
+SECONDS = 6  # of processor time, to notice hanging: three times what one file may take
+MOST_MB = 400  # more than after opening a small photo; 175 were measured
 
 
 def opened(files: dict[str, bytes], tmp_path) -> dict[str, dict]:
-    """What a process of its own made of each file. It must not die, nor leave a file behind."""
+    """Opens the files in another process. Returns each outcome. The process must not crash or leave files behind."""
     folder, elsewhere = tmp_path / "files", tmp_path / "elsewhere"
     folder.mkdir()
     elsewhere.mkdir()
@@ -68,7 +68,7 @@ def test_mutated_files(format, tmp_path):
 
 
 def send(server, data: bytes, wish: str | None = None) -> dict:
-    """A photo as the page sends it."""
+    """Sends a photo as the page does."""
     config = json.load(urllib.request.urlopen(server.url + "/config"))
     pad = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == "pad")
     fields = {"component_id": pad, "fn_name": "reconstruct", "session_hash": "stranger"}

@@ -1,4 +1,4 @@
-"""From the Hub: what is there, what is in the cache, and whatever goes wrong between."""
+"""Loading models from the Hub and from the cache, and what happens if that fails."""
 
 import json
 import urllib.request

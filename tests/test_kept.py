@@ -1,4 +1,4 @@
-"""What outlasts a moment: steps back and forth, favourites in two pages and of two models."""
+"""What the page remembers: undo and redo, and favourites in two pages and of two models."""
 
 from tests.support.serving import tab
 from tests.test_explorer import SLIDER, slide, thumbs
@@ -48,7 +48,7 @@ def test_two_pages_of_a_browser_keep_the_same_favourites(browser, server):
     draw(pages[0], 4)
     pages[0].click("#keep")
     thumbs(pages[1], "#favourites", 4)
-    pages[1].click("#undo")  # of the dog there, not of what was kept here
+    pages[1].click("#undo")  # undo changes the dog on this page, but not the favourites from the other
     picture(pages[1])
     for one in pages:
         thumbs(one, "#favourites", 4)
@@ -82,7 +82,7 @@ def test_a_seed_that_could_not_be_drawn_is_not_shown_as_this_dogs(desktop):
     desktop.fill("#seed", "9")
     desktop.press("#seed", "Enter")
     desktop.wait_for_function("document.querySelector('#message').classList.contains('problem')")
-    # The twelve can't be had either, and may have said so first.
+    # The request for the twelve dogs fails too, and its message may come first.
     desktop.wait_for_function("seed => document.querySelector('#seed').value === seed", arg=seed)
     assert desktop.get_attribute("#dog img", "src") == before
 
@@ -119,7 +119,7 @@ def test_a_morph_that_plays_gives_way(desktop):
     desktop.wait_for_function("!document.querySelector('#morph').disabled")
     desktop.click("#play")
     desktop.click("#more summary")
-    with desktop.expect_download() as download:  # of the dog that is just there
+    with desktop.expect_download() as download:  # saves the dog of this moment
         desktop.click("#save-latent")
     assert download.value.suggested_filename == "dog-edited.json" and desktop.inner_text("#play") == "Play"
     desktop.click("#play")

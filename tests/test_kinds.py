@@ -1,4 +1,4 @@
-"""Pictures as others sent them: of each kind that went wrong elsewhere (docs/field.md), at random."""
+"""Random picture files of each kind that failed in other projects (docs/field.md)."""
 
 import io
 import os
@@ -19,14 +19,14 @@ from tests.test_photos import STORED_AS, UPRIGHT, close, sentence
 
 MANY = int(os.environ.get("FUZZ", 30))  # examples of each kind; make fuzz: 500
 many = settings(max_examples=MANY, deadline=None, suppress_health_check=list(HealthCheck))
-TURNED = UPRIGHT.transpose(Image.Transpose.ROTATE_90)  # as a camera stores it that says 6
+TURNED = UPRIGHT.transpose(Image.Transpose.ROTATE_90)  # as stored with EXIF orientation 6
 DOG = draw_dog(2, 48).resize((47, 33))
 SHADES = np.asarray(DOG) / 255
 SHADES[0, 0], SHADES[0, 1] = 0, 1  # black and white
 
 
 def seen(data: bytes) -> np.ndarray:
-    """[h, w, 3] in 0..255"""
+    """The opened picture, [h, w, 3] in 0..255."""
     return np.asarray(open_photo(data)).astype(int)
 
 
@@ -34,7 +34,7 @@ def assert_looks_like(data: bytes, shades: np.ndarray, tolerance: float = 1.01) 
     assert np.abs(seen(data) - 255 * shades).max() <= tolerance
 
 
-# ---- 1. A still with something embedded in it or behind it
+# ---- 1. A still picture with data embedded in it or after it
 
 VIDEO = b"\0\0\0\x18ftypmp42" + os.urandom(2000) + b"\xff\xda\xff\xd9\xff\xd8\xff\xe1" * 2000
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "TIFF", "BMP")
@@ -69,7 +69,7 @@ def test_scans_without_end_are_still_refused(between):
     assert "scans" in sentence(data[:last] + (between + data[last:-2]) * 500 + data[-2:] + VIDEO)
 
 
-# ---- 2. EXIF of which nothing matters but the orientation
+# ---- 2. EXIF: only the orientation matters
 
 TAGS = [256, 258, 271, 273, 277, 282, 330, 513, 700, 33434, 34665, 34853, 36867, 37500, 40965, 65535]
 VALUES = [struct.pack("<ii", 1, 0), struct.pack("<ii", 5, -1), b"\xff" * 8, b"text\0", struct.pack("<I", 700_000)]
@@ -121,7 +121,7 @@ def test_formats_that_say_themselves_how_they_are_turned(format):
     assert photo.size == (48, 64) and close(photo.getpixel((8, 8)), (255, 0, 0), 40)
 
 
-# ---- 3. Files that lack their end
+# ---- 3. Files whose end is missing
 
 NOISY = Image.blend(draw_dog(5, 400), Image.merge("RGB", [Image.effect_noise((400, 400), 80)] * 3), 0.3)
 CUT = {
@@ -165,7 +165,7 @@ def test_a_file_cut_anywhere_gives_a_picture_or_a_sentence(format, share):
         photo = open_photo(data[: int(share * len(data))])
     except PhotoError:
         return
-    # Between two scans of a progressive JPEG every row is there, only coarser: its blocks of 8 x 8 are right.
+    # A progressive JPEG cut between two scans has all rows, but coarser, so means of blocks of 8 x 8 are compared.
     blocks = [p.reduce(8) if "progressive" in format else p for p in (photo, open_photo(data))]
     there, whole = (np.asarray(p).astype(int) for p in blocks)
     assert np.abs(there - whole).mean() < 6.5, "a twentieth, at most, is missing"
@@ -220,7 +220,7 @@ def test_more_text_than_a_file_may_hold():
     assert "could not be read" in sentence(bomb)
 
 
-# ---- 5. Samples of any depth and layout
+# ---- 5. Pixel samples of any depth and layout
 
 
 @pytest.mark.parametrize("bits", range(1, 17))
@@ -283,7 +283,7 @@ def test_samples_that_are_not_colours(type):
 @many
 @given(st.data())
 def test_any_layout_of_samples(data):
-    """Depth, order of bytes, compression, predictor, strips or tiles, planes, further samples."""
+    """Varies depth, byte order, compression, predictor, strips or tiles, planes, and extra samples."""
     type = data.draw(st.sampled_from(["u1", "u2", "u4", "f2", "f4", "f8", "packed"]))
     deflated = data.draw(st.booleans())
     options = {"order": data.draw(st.sampled_from("<>")), "deflated": deflated, "apart": data.draw(st.booleans())}

@@ -1,4 +1,4 @@
-"""Eyes and nose of a head: the geometry round the network, what its training is made of, and how well it does."""
+"""The network that finds eyes and nose: its geometry, its training, and how well it does."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ def test_a_head_comes_with_its_landmarks(finder, dog):
 
 
 def test_a_turned_photo_has_a_turned_frame(finder, dog):
-    """The same dog in a photo that is turned: the frame turns with it, so that the crop stays upright."""
+    """If the photo is turned, the frame turns with it, so the crop stays upright."""
     turned = dog.rotate(-15, Image.Resampling.BICUBIC, center=(610, 310), fillcolor=(90, 130, 70))
     straight, leaning = (finder.frame(photo, finder.find(photo)[0]) for photo in (dog, turned))
     assert math.degrees(leaning.angle - straight.angle) == pytest.approx(15, abs=6)
@@ -58,7 +58,7 @@ def test_heads_that_overlap_keep_their_own_faces(finder, dog):
 
 
 def test_a_look_that_sees_no_face_stays_unsure(finder, monkeypatch):
-    """The network's answer may collapse into one point, or stand on its head."""
+    """The network may answer with a single point, an upside-down face, or NaN."""
     for points in ([[0.5, 0.5]] * 3, [[0.3, 0.6], [0.7, 0.6], [0.5, 0.2]], [[math.nan, 0.5]] * 3):
         answer = torch.tensor([points]), torch.tensor([9.0])
         monkeypatch.setattr(finder.landmarks, "places_in", lambda views, answer=answer: answer)
@@ -66,7 +66,7 @@ def test_a_look_that_sees_no_face_stays_unsure(finder, monkeypatch):
         assert face.sure == 0
 
 
-# ---- What it learns from
+# ---- Training data
 
 
 def face(width: int = 256) -> Image.Image:
@@ -81,7 +81,7 @@ POINTS = ((82.0, 110.0), (174.0, 110.0), (128.0, 178.0))
 
 
 def test_views_carry_their_landmarks_along(monkeypatch):
-    """Each coloured dot stays where its landmark says, however the head is turned, mirrored, moved and scaled."""
+    """If the head is turned, mirrored, moved and scaled, each landmark still marks its coloured dot."""
     monkeypatch.setattr("training.finder.faces.relight", lambda view, rng: view)
     pose = Pose(Path("face.png"), "upright", Crop.middle((256, 256)), POINTS, 1)
     mirrored = 0
@@ -130,7 +130,7 @@ def test_each_part_of_the_loss_teaches():
 
 
 def test_a_face_can_be_learned():
-    """Places that the features say outright are found after a few steps."""
+    """If the features mark the places directly, a few steps are enough to learn them."""
     torch.manual_seed(0)
     maps, wanted = LandmarkMaps(16), torch.rand(8, 3, 2) * 0.8 + 0.1
     fine = torch.zeros(8, 40, 16, 16)
@@ -171,7 +171,7 @@ def test_scoring():
     assert told["sure"] == 0.5 and told["sure_error"] == pytest.approx(0.01) and told["sure_frame_right"] == 1
 
 
-# ---- From data to weights
+# ---- Training, from data to weights
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def test_the_landed_landmarks_are_small_and_described():
 
 
 def test_on_real_heads(heads, finder):
-    """A part of val, turned, moved and scaled, so that it takes seconds; train_landmarks --measure takes all."""
+    """Uses a part of val, turned, moved and scaled, to be quick. train_landmarks --measure uses all."""
     upright = summary(answers_of(finder.landmarks, read_upright(heads, "val")[::10], "heads"))
     assert upright["error"] < 0.035 and upright["frame_right"] > 0.85 and upright["sure"] > 0.7
     aside = answers_of(finder.landmarks, read_aside(heads, "val")[::8], "aside")
@@ -270,7 +270,7 @@ def test_on_real_photos(heads, finder):
 
 
 def test_a_real_head_comes_out_upright(heads, finder):
-    """Of a photo whose landmarks are known: in the crop they lie where they belong."""
+    """The known landmarks of a photo must lie in their usual places in its crop."""
     pose = next(pose for pose in read_photos(heads.parent, "test") if pose.sure == 1)
     photo = open_photo(pose.path)
     crop = finder.frame(photo)

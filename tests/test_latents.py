@@ -1,4 +1,4 @@
-"""Latents: coordinates, the prior, the file, and the directions found in data."""
+"""Latents: their coordinates, the priors, the file, and the directions found in data."""
 
 import math
 
@@ -35,7 +35,7 @@ def test_the_same_seed_draws_the_same_dogs(prior):
 
 @pytest.mark.parametrize("preset", ["dogvae", "classic", "autoencoder"])
 def test_weights_of_before_draw_the_very_same_dogs(preset):
-    """Bit for bit what version 0.1 drew: its code, as it was, against today's."""
+    """Today's draws equal those of version 0.1's code, which is repeated here, bit for bit."""
     latents = Latents.load(ROOT / "weights" / preset / "latents.safetensors")
     mixture = latents.priors["mixture"]
     for n, temperature, seed in ((1, 1.0, 23), (6, 0.7, 7), (16, 1.3, 100), (2, 0.0, 0)):
@@ -71,7 +71,7 @@ def test_the_priors_have_the_moments_they_promise():
     assert (z.mean(0) - latents.mean).abs().max() < 0.05
     assert (latents.coordinates(z).T.cov() - torch.eye(16)).abs().max() < 0.05
     along = latents.coordinates(z)[:, latents.sd.argmax()]
-    assert (along.abs() < 0.3).float().mean() < 0.15, "the mixture's two kinds are not there"  # 0.24 for a Gaussian
+    assert (along.abs() < 0.3).float().mean() < 0.15, "the mixture's two kinds are not there"  # a Gaussian has 0.24
     normal = latents.sample(20_000, seed=3, prior="normal")
     assert normal.mean(0).abs().max() < 0.05
     assert (normal.T.cov() - torch.eye(16)).abs().max() < 0.05
@@ -193,7 +193,7 @@ def test_directions_are_orthonormal_however_few_pictures(n):
 
 
 def choosy(floor: float, dim: int = 16) -> Latents:
-    """A prior that foretells well of dogs whose first coordinate is large, and takes them from this promise on."""
+    """A prior that predicts good dogs if the first coordinate is large, and accepts predictions of at least `floor`."""
     latents = some_latents(dim)
     slopes, home = torch.zeros(dim), torch.full((dim,), 0.5)
     slopes[0] = 1
@@ -208,7 +208,7 @@ def test_the_prior_that_chooses_takes_the_first_candidate_that_is_good_enough():
     assert (c[:, 0] >= 0.5 - 1e-4).float().mean() > 0.9 > 2 * (first[:, 0] >= 0.5).float().mean()
     good = first[:, 0] >= 0.51
     torch.testing.assert_close(c[good], first[good], atol=1e-4, rtol=1e-4)
-    others = c[:, 3].sort().values  # what the promise does not speak of stays as it was
+    others = c[:, 3].sort().values  # a coordinate that the prediction does not use keeps its distribution
     assert (others.mean() - first[:, 3].mean()).abs() < 0.2 and (others.std() / first[:, 3].std() - 1).abs() < 0.2
 
 
@@ -238,7 +238,7 @@ def test_at_temperature_0_every_seed_draws_the_dog_at_home():
     home = latents.coordinates(latents.sample(3, temperature=0, seed=5))
     torch.testing.assert_close(home, torch.full((3, 16), 0.5), atol=1e-5, rtol=1e-5)
     mixture, warm = (latents.sample(20, 1.2, seed=5, prior=prior) for prior in ("mixture", "fitted"))
-    torch.testing.assert_close(mixture, warm, atol=1e-5, rtol=1e-5)  # from 1 on home plays no part
+    torch.testing.assert_close(mixture, warm, atol=1e-5, rtol=1e-5)  # at temperature 1 and above, `home` has no effect
 
 
 def test_the_choice_is_stored_with_the_latents(tmp_path):

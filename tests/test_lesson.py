@@ -1,4 +1,4 @@
-"""The tab "How it works" in a real browser, part by part, at both widths: what one moves, sees and is told."""
+"""The tab "How it works" in a real browser, part by part, at both widths: its controls, pictures and texts."""
 
 import re
 
@@ -39,7 +39,7 @@ def lesson(request, browser, server):
 
 
 def slide(page, part: str, value: int) -> str:
-    """Moves a part's slider; what the part says then."""
+    """Moves a part's slider. Returns the part's text afterwards."""
     page.locator(f"#{part} input").evaluate(
         "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", value
     )
@@ -81,14 +81,14 @@ def test_a_point_dragged_through_both_rooms(lesson):
         cloud.press("Home")
         assert cloud.get_attribute("aria-valuetext").startswith("0.0 across, 0.0 up.")
         cloud.press("ArrowRight")
-        assert cloud.get_attribute("aria-valuenow") == "0.3"  # 0.25
+        assert cloud.get_attribute("aria-valuenow") == "0.3"  # 0.25, rounded
         lesson.wait_for_function("([image, before]) => image.src !== before", arg=[image.element_handle(), there])
         assert room.locator(".told").inner_text().startswith(("Among", "Beside"))
 
 
 def test_the_same_draws_from_the_bell_curve_in_both_rooms(lesson):
     come_to(lesson, "rooms")
-    lesson.evaluate("() => { Math.random = () => 0.25; }")  # of six others, some fall among the dogs by chance
+    lesson.evaluate("() => { Math.random = () => 0.25; }")  # other draws may fall among the dogs by chance
     lesson.click("#rooms button")
     drawn = pictures(lesson, "#rooms .drawn img", 12)
     assert len(set(drawn)) == 12

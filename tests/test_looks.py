@@ -1,4 +1,4 @@
-"""Looks and breeds: how they are measured, fitted, kept in files, and moved along."""
+"""Looks and breeds: how they are measured, fitted, stored in files, and used to move a dog."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ NO_BREED = torch.zeros(1, 118)
 
 
 def flat(*colour: float) -> torch.Tensor:
-    """A picture [1, 3, 64, 64] of one colour, of values 0..1."""
+    """A picture [1, 3, 64, 64] of one colour, values 0..1."""
     return (2 * torch.tensor(colour) - 1)[None, :, None, None].expand(1, 3, 64, 64).clone()
 
 
@@ -68,7 +68,7 @@ def test_a_measure_is_freed_of_those_that_it_stands_beside():
 def test_a_way_changes_its_own_reading_and_hardly_the_others():
     random = torch.Generator().manual_seed(0)
     readings = torch.randn(6, 64, generator=random)
-    readings[1] = readings[0] + 0.5 * readings[1]  # go together
+    readings[1] = readings[0] + 0.5 * readings[1]  # the two are correlated
     change = readings @ fit.way(readings[0], readings[1:])
     assert change[0] == pytest.approx(1, abs=1e-3) and change[1:].abs().max() < 0.2
     assert readings[1] @ readings[0] / readings[0].square().sum() > 0.8, "the plain direction would not do"
@@ -88,7 +88,7 @@ def some_looks(dim: int) -> Looks:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A tiny model through the whole command, on as few dogs as it takes."""
+    """A folder with a tiny model after the whole command, run on as few dogs as possible."""
     folder = tmp_path_factory.mktemp("looks")
     vae = tiny_vae()
     vae.latents = some_latents()

@@ -1,4 +1,4 @@
-"""Each term of each loss does its part, and the trunk that measures is left alone."""
+"""Each term of each loss has its effect, and the frozen trunk that measures does not change."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ CASES = {
 
 @pytest.fixture(params=CASES)
 def case(request):
-    """(vae, loss, weights, forward), forward(kl_weight) -> total, parts"""
+    """(vae, loss, weights, forward). forward(kl_weight) -> total, parts"""
     config, make_loss, weights = CASES[request.param]
     vae, loss = tiny_vae(config).train(), make_loss()
     x = drawn_batch(4, config.image_size)
@@ -33,13 +33,13 @@ def case(request):
 
 
 def test_every_term_moves_the_network(case):
-    """The KL moves the encoder, every other term both the encoder and the decoder."""
+    """The KL moves the encoder. Every other term moves the encoder and the decoder."""
     vae, _, weights, forward = case
     for name in weights:
         vae.zero_grad()
         forward()[1][name].backward()
         moved = [("head", vae.encoder.head.weight)] + ([] if name == "kl" else list(vae.decoder.named_parameters()))
-        if name == "half":  # it moves what draws the picture of half the size
+        if name == "half":  # it does not reach the last layers, which draw only the whole size
             moved = [(n, p) for n, p in moved if not n.startswith(("to_rgb", f"grow.{len(vae.decoder.grow) - 1}"))]
         still = [n for n, p in moved if p.grad is None or not p.grad.any()]
         assert not still, f"{name} does not move {still}"

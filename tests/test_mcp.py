@@ -1,4 +1,4 @@
-"""The endpoints as tools of an MCP server, through the client that agents are built on."""
+"""The endpoints as tools of an MCP server, called through the client library that agents use."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ app.main()
 
 
 def ask(url: str, method: str, *args):
-    """One question to the MCP server of the page at this address, by a session's method of that name."""
+    """Calls a method of an MCP session at the page's server. method: its name."""
 
     async def connected():
         async with (
@@ -40,7 +40,7 @@ def ask(url: str, method: str, *args):
             await session.initialize()
             return await getattr(session, method)(*args)
 
-    with ThreadPoolExecutor(1) as pool:  # playwright has an event loop in this thread
+    with ThreadPoolExecutor(1) as pool:  # this thread already runs playwright's event loop
         return pool.submit(lambda: asyncio.run(asyncio.wait_for(connected(), 60))).result()
 
 
@@ -87,7 +87,7 @@ def test_bad_input_gets_one_sentence(server, tool, arguments, sentence):
 
 
 def test_no_photo_outlives_its_hour(tmp_path):
-    """The very page, but in a hurry to delete: what came by gradio_client and by MCP is gone, the page is there."""
+    """The real page, set to delete files early: files from gradio_client and MCP vanish, and the page still works."""
     running, photo = serve(tmp_path, command=("-c", HASTY)), PHOTO.read_bytes()
     try:
         assert not reconstructed(running.url, photo).isError

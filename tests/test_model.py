@@ -151,8 +151,8 @@ def test_a_packed_decoder_draws_the_same_and_leaves_the_other_as_it_was(preset, 
     quick, z = packed(vae), torch.randn(3, vae.config.latent_dim)
     assert any(isinstance(module, PackedConv) for module in quick.decoder.modules())
     assert not any(isinstance(module, PackedConv) for module in vae.modules())
-    assert {p.data_ptr() for p in quick.parameters()} >= {p.data_ptr() for p in vae.parameters()}  # shared
-    for batch in (z[:1], z):  # packed for the first, right for any
+    assert {p.data_ptr() for p in quick.parameters()} >= {p.data_ptr() for p in vae.parameters()}  # the same memory
+    for batch in (z[:1], z):  # packing is made for one dog, but works for any batch
         torch.testing.assert_close(
             quick.decode(batch), vae.decode(batch), atol=1e-2 if dtype == torch.bfloat16 else 1e-5, rtol=0
         )
@@ -183,7 +183,7 @@ def test_half_the_size_alone_is_the_half_of_both():
         assert vae.decode(z, half=True).shape == (2, 3, 32, 32)
         assert torch.allclose(vae.decode(z, half=True), half.clamp(-1, 1), atol=1e-5)
         assert torch.allclose(vae.decode(z), whole.clamp(-1, 1), atol=1e-5)
-    assert tiny_vae().decode(z, half=True).shape == (2, 3, 32, 32)  # which can draw the whole size only
+    assert tiny_vae().decode(z, half=True).shape == (2, 3, 32, 32)  # TINY draws no half size, only the whole
 
 
 @pytest.mark.parametrize("config", [TINY, PRESETS["classic"]], ids=["residual", "classic"])
@@ -201,7 +201,7 @@ def published() -> dict[str, Tensor]:
 
 
 def unfolded_lite0(x: Tensor) -> list[Tensor]:
-    """The published network as it was published: convolutions padded as TensorFlow's SAME, then BatchNorm."""
+    """The published network in its original form: convolutions padded like TensorFlow's SAME, then BatchNorm."""
     state = published()
 
     def conv(h: Tensor, name: str, norm: str, stride: int = 1, groups: int = 1) -> Tensor:
@@ -226,7 +226,7 @@ def unfolded_lite0(x: Tensor) -> list[Tensor]:
             if i > 0:
                 h = h + before
             block += 1
-        if stage + 1 == len(KERNELS) or STRIDES[stage + 1] == 2:  # the last stage before each halving
+        if stage + 1 == len(KERNELS) or STRIDES[stage + 1] == 2:  # the last stage at each size
             features.append(h)
     return features
 
@@ -248,7 +248,7 @@ def test_the_trunk_sees_dogs_in_the_photos(heads):
         names = ("running_mean", "running_var", "weight", "bias")
         h = F.relu6(F.batch_norm(h, *(state[f"_bn1.{name}"] for name in names), eps=1e-3)).mean(dim=(2, 3))
         breeds = F.linear(h, state["_fc.weight"], state["_fc.bias"]).argmax(1)
-    dogs = ((breeds >= 151) & (breeds <= 268)).float().mean()  # ImageNet's 118 dogs
+    dogs = ((breeds >= 151) & (breeds <= 268)).float().mean()  # ImageNet's 118 dog classes
     assert dogs > 0.9
 
 

@@ -1,5 +1,5 @@
-"""A visitor's own dog: eyes and nose, nearer to the photo, compared with it, and put back into it. A real browser, by
-mouse and by touch, and the real server with weights that learned heads by the eyes."""
+"""A visitor's own dog: its eyes and nose, bringing it nearer to the photo, comparing the two, and putting the dog back
+into the photo. In a real browser, by mouse and touch, with weights whose heads were framed by the eyes."""
 
 import base64
 import io
@@ -33,7 +33,7 @@ def desktop_pad(browser, eyes):
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def pad(request, browser, eyes):
-    """The page; `asked` is what it asks of descents."""
+    """The page. `asked` lists its requests to come nearer to the photo."""
     page = visit(browser, eyes.url, request.param, touch=request.param == PHONE)
     page.asked = []
 
@@ -55,7 +55,7 @@ def photo(tmp_path_factory):
 
 
 def send(page, path, name: str = "Photo") -> None:
-    """Uploads a photo, and opens a tab."""
+    """Uploads a photo, then opens a tab."""
     page.evaluate("document.querySelector('#message').textContent = ''")
     page.set_input_files("#upload input[type=file]", path)
     page.wait_for_function(DONE, timeout=120_000)
@@ -82,7 +82,7 @@ def dots(page) -> list[tuple[float, float]]:
 
 
 def test_the_crop_folds_away_and_nothing_moves(pad, photo, tmp_path):
-    tab(pad, "Sliders")  # on a phone it scrolls up to the dog
+    tab(pad, "Sliders")  # on a phone, this scrolls up to the dog
     before = places(pad)
     send(pad, photo, "Sliders")
     assert places(pad) == pytest.approx(before, abs=25), "but for a third line of the message"

@@ -1,4 +1,4 @@
-"""Sliders by name in a real browser, at both widths, one of them by touch; and the same for programs."""
+"""Sliders with names in a real browser, at both widths, one by touch; and the endpoints for the same."""
 
 import re
 
@@ -22,7 +22,7 @@ def shared(request, browser, server):
 
 @pytest.fixture
 def named(shared):
-    """The shared page with seed 27, Looks shown, the background kept."""
+    """The shared page with seed 27, Looks shown, and 'keep the background' on."""
     show(shared, "looks")
     shared.wait_for_selector("#latents .look")
     shared.locator("#keep-background input").set_checked(True)
@@ -39,7 +39,7 @@ def value(page, row: int) -> float:
 
 
 def put(page, row: int, to: float) -> str:
-    """Moves a slider; the picture once it rests."""
+    """Moves a slider. Returns the final picture."""
     before = page.get_attribute("#dog img", "src")
     page.locator(SLIDER).nth(row).evaluate("(e, to) => { e.value = to; e.dispatchEvent(new Event('input')); }", to)
     page.wait_for_function("before => document.querySelector('#dog img').src !== before", arg=before)

@@ -1,4 +1,4 @@
-"""Nearer: descent on z toward a picture."""
+"""Bringing a dog nearer: gradient descent on z toward a picture."""
 
 import itertools
 
@@ -18,14 +18,14 @@ def ready(config=TINY):
 
 
 def losses(vae, x, mu, z):
-    """Of the latents z, as they are judged on the way from mu."""
+    """The losses of latents z, as a descent that starts at mu judges them."""
     with torch.no_grad():
         return Descent(vae, x, mu).loss(z)
 
 
 @pytest.mark.parametrize("model", ["tiny", "large", "classic"])
 def test_every_picture_comes_nearer(model):
-    if model == "classic":  # no trunk: by pixels alone
+    if model == "classic":  # it has no trunk, so only pixels are compared
         vae, x = load(ROOT / "weights" / "classic", device="cpu"), drawn_batch(3, 127)
         mu = vae.encode(x)[0]
     else:
@@ -39,7 +39,7 @@ def test_every_picture_comes_nearer(model):
 
 def test_the_picture_keeps_its_sharpness():
     vae, x, mu = ready()
-    flat = x.mean((2, 3), keepdim=True).expand_as(x).contiguous()  # plain descent would take all of it away
+    flat = x.mean((2, 3), keepdim=True).expand_as(x).contiguous()  # plain descent would remove all sharpness
     before, after = sharpness(vae.decode(mu)), sharpness(vae.decode(vae.nearer(flat, mu, steps=12)))
     assert (after > 0.5 * before).all()
 
@@ -74,7 +74,7 @@ def test_the_last_good_latent_stays_where_the_descent_breaks(monkeypatch):
     vae, x, mu = ready()
     judge = Descent.judge
 
-    def broken(self):  # from the third time on the second picture's numbers are NaN
+    def broken(self):  # from the third call on, the second picture's coordinates are NaN
         self.judged = getattr(self, "judged", 0) + 1
         if self.judged > 2:
             with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The page over a network that is slow, or cut; and when the server behind it changes."""
+"""The page over a slow or interrupted network, and after a change of the server."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def slow(server):
 
 
 def at_rest(page, value: float) -> str:
-    """The picture of the first slider at this value, reached by one move."""
+    """The final picture with the first slider at this value."""
     for at in (value - 2, value):
         before = page.get_attribute("#dog img", "src")
         move(page, 0, at)
@@ -52,9 +52,9 @@ def test_a_network_that_is_cut_in_mid_drag_loses_nothing(browser, server, slow):
     page = visit(browser, slow.url, DESKTOP)
     page.evaluate(DRAG, 1)
     slow.cut = True
-    page.evaluate(DRAG, 2)  # goes on while nothing passes
+    page.evaluate(DRAG, 2)  # the drag goes on while nothing passes
     page.wait_for_selector("#message:has-text('your dog is kept')", timeout=30_000)
-    page.wait_for_timeout(5000)  # ten seconds in all
+    page.wait_for_timeout(5000)  # ten seconds of interruption in all
     stuck = page.get_attribute("#dog img", "src")
     assert float(page.input_value("#latents input[type=range] >> nth=0")) == 1.75
     slow.cut = False
@@ -104,7 +104,7 @@ def test_a_model_that_is_swapped_under_an_old_page(browser, tmp_path, monkeypatc
     first.process.wait(30)
     monkeypatch.setenv("WEIGHTS", str(ROOT / "weights" / "classic"))
     second = serve(tmp_path, port=int(first.url.rsplit(":", 1)[1]))
-    hold = """slider => slider.dispatchEvent(new PointerEvent('pointerdown'))"""  # each move of a drag is refused
+    hold = """slider => slider.dispatchEvent(new PointerEvent('pointerdown'))"""  # in a drag, each move is refused
     page.locator("#latents input[type=range]").first.evaluate(hold)
     photo = ROOT / "assets" / "dog-3.png"
     acts = lambda: page.click("#random"), lambda: page.set_input_files("#upload input[type=file]", photo)

@@ -16,7 +16,7 @@ REST = "document.querySelector('#dog img').src.startsWith('data:image/png')"
 
 
 def picture(page) -> str:
-    """The dog's picture once it rests: lossless, and no request on the way."""
+    """The dog's final picture: lossless, with no request pending."""
     page.wait_for_timeout(350)
     page.wait_for_function(REST)
     return page.get_attribute("#dog img", "src")
@@ -34,7 +34,7 @@ def move(page, slider: int, value: float) -> None:
 
 
 def draw(page, seed: int) -> str:
-    """The seed's field is in the tab Twelve, which need not be open."""
+    """Enters a seed. Its field is in the tab Twelve, which need not be open."""
     page.locator("#seed").evaluate("(e, seed) => { e.value = seed; e.dispatchEvent(new Event('change')); }", seed)
     page.wait_for_function(f"document.querySelector('#message').textContent.includes('Seed {seed}:')")
     return picture(page)
@@ -248,7 +248,7 @@ def test_a_latent_goes_out_and_comes_back(desktop, tmp_path):
         download.value.save_as(tmp_path / "dog.png")
         assert Image.open(tmp_path / "dog.png").size == (side, side)
     assert (tmp_path / "dog.png").read_bytes() == base64.b64decode(loaded.partition(",")[2]), "the very picture"
-    assert distance(loaded, edited) < 2, "the loaded dog is another one"  # z is rounded to five digits
+    assert distance(loaded, edited) < 2, "the loaded dog is another one"  # the file rounds z to five digits
 
 
 def distance(a: str, b: str) -> float:
@@ -315,7 +315,7 @@ def test_odd_photos_work(desktop, tmp_path):
         file_of(tmp_path, "moving.gif", gif[0], save_all=True, append_images=gif[1:]),
     ):
         upload(desktop, path)
-        # Of dogs drawn in few colours, the eyes may be unsure.
+        # In dogs drawn in few colours, the eyes may be found with doubt or not at all.
         assert message(desktop) in ("The sliders now edit this dog.", ASIDE, DOUBT), path.name
     upload(desktop, tmp_path / "truncated.jpg")
     assert message(desktop)

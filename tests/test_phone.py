@@ -1,4 +1,4 @@
-"""A thumb's way: from a cold start to the edited dog of one's own photo, the dog and its buttons in sight."""
+"""On a phone: from opening the page to the edited dog of a visitor's photo. Dog and buttons stay in sight."""
 
 import io
 
@@ -22,10 +22,10 @@ def phone(browser, server):
 
 
 def tap(page, selector: str, x: float = 0.5) -> None:
-    """What lies there is in sight and uncovered; x: how far across it is tapped."""
+    """Taps an element, which must be in sight and uncovered. x: the place across it, 0 to 1."""
     part = page.locator(selector)
     if not page.evaluate(UNCOVERED, [selector, x]):
-        part.evaluate("part => part.scrollIntoView({ block: 'end' })")  # within the panel: the dog stays in sight
+        part.evaluate("part => part.scrollIntoView({ block: 'end' })")  # within the panel, so the dog stays visible
     assert page.evaluate(UNCOVERED, [selector, x]), f"{selector} is not in sight"
     in_sight(page)
     box = part.bounding_box()
@@ -53,7 +53,7 @@ def test_own_photo_two_sliders_saved(phone, tmp_path):
     first = picture(phone)
     with phone.expect_file_chooser() as chooser:
         tap(phone, "#upload")
-    phone.taps += 1  # on the photo, in the phone's own list
+    phone.taps += 1  # a tap on the photo in the phone's own picker
     chooser.value.set_files(tmp_path / "mine.jpg")
     phone.wait_for_function(DONE, timeout=120_000)
     phone.wait_for_function("before => document.querySelector('#dog img').src !== before", arg=first)

@@ -1,4 +1,4 @@
-"""A visitor's photo on the page: the head found in it, or boxed by hand. The real server, a real browser."""
+"""A visitor's photo on the page: its head is found, or boxed by hand. In a real browser."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ SIZE = (900, 600)
 
 
 def scene(*dogs: tuple[int, int, int, int]) -> Image.Image:
-    """A lawn with dogs drawn by the model on it: (which, left, top, side) of each."""
+    """A lawn with dogs that the model drew. dogs: (which, left, top, side) of each."""
     picture = Image.effect_noise(SIZE, 40).convert("RGB").filter(ImageFilter.GaussianBlur(3))
     picture = Image.blend(picture, Image.new("RGB", SIZE, (70, 120, 50)), 0.7)
     for which, left, top, side in dogs:
@@ -26,7 +26,7 @@ def scene(*dogs: tuple[int, int, int, int]) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """With weights that learned heads by their boxes; test_my_dog.py has those that learned them by the eyes."""
+    """Serves weights whose heads were cut out by boxes. test_my_dog.py tests those framed by the eyes."""
     with serving_as("box", tmp_path_factory) as running:
         yield running
 
@@ -46,7 +46,7 @@ def photos(tmp_path_factory):
 
 
 def send(page, path, opens: str = "Photo") -> None:
-    """Uploads a photo; opens: the tab that is opened afterwards."""
+    """Uploads a photo. opens: the tab to open afterwards, or ""."""
     page.evaluate("document.querySelector('#message').textContent = ''")
     page.set_input_files("#upload input[type=file]", path)
     page.wait_for_function(DONE, timeout=60_000)
@@ -56,7 +56,7 @@ def send(page, path, opens: str = "Photo") -> None:
 
 
 def after(page, action) -> str:
-    """The crop that the page shows after an action that asks for another one."""
+    """Does an action that changes the crop. Returns the new crop that the page shows."""
     before = page.get_attribute("[data-part=crop]", "src")
     action()
     page.wait_for_function(f"document.querySelector('[data-part=crop]').src !== {before!r} && {DONE}", timeout=60_000)
@@ -180,7 +180,7 @@ def test_a_photo_is_turned(desktop, photos):
 
 
 def test_no_head_says_so_and_leaves_the_choice(page, photos):
-    # The dog that the page opens with is no PNG until its lossless picture has come.
+    # The page opens with a lossy picture, and the lossless PNG comes later.
     page.wait_for_function("document.querySelector('#dog img').src.startsWith('data:image/png')")
     before = page.get_attribute("#dog img", "src")
     send(page, photos["none"])
@@ -209,7 +209,7 @@ def test_no_head_says_so_and_leaves_the_choice(page, photos):
 def test_the_photo_without_a_dog_is_in_sight_wherever_the_page_was(page, photos):
     page.locator("#latents input[type=range]").last.scroll_into_view_if_needed()
     page.evaluate("window.scrollBy(0, 300)")
-    send(page, photos["none"], opens="")  # the page itself opens the tab
+    send(page, photos["none"], opens="")  # the page opens the tab by itself
     photo, stage = page.locator("#photo img").bounding_box(), page.locator(".stage").bounding_box()
     assert photo["y"] >= 0 and photo["y"] + photo["height"] <= page.viewport_size["height"]
     below, beside = photo["y"] - stage["y"] - stage["height"], photo["x"] - stage["x"] - stage["width"]
@@ -281,7 +281,7 @@ def test_a_photo_that_changes_on_the_disk_is_still_there(desktop, photos, tmp_pa
 
 
 def test_what_the_browser_can_not_read_is_called_that(desktop, photos):
-    """A folder that is dropped, a file that is gone: the same to a script."""
+    """Scripts get the same error for a dropped folder and for a deleted file."""
     gone = "Promise.reject(new DOMException('gone', 'NotFoundError'))"
     desktop.evaluate(f"() => {{ File.prototype.arrayBuffer = () => {gone}; }}")
     desktop.set_input_files("#upload input[type=file]", photos["one"])

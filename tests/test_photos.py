@@ -1,4 +1,4 @@
-"""Photos as people have them: upright and in their right colours, or one plain sentence."""
+"""Real-world photo files open upright and in the right colours, or give one plain sentence."""
 
 import io
 import struct
@@ -35,7 +35,7 @@ def close(pixel, expected, tolerance: int = 12) -> bool:
     return max(abs(a - b) for a, b in zip(pixel, expected, strict=True)) <= tolerance
 
 
-# Red at the top left, green at the top right, blue below.
+# An upright scene: red at the top left, green at the top right, blue below.
 UPRIGHT = Image.new("RGB", (48, 64), "blue")
 UPRIGHT.paste("red", (0, 0, 24, 32))
 UPRIGHT.paste("lime", (24, 0, 48, 32))
@@ -93,7 +93,7 @@ def test_formats(format):
 
 
 def test_a_heic_is_not_turned_twice():
-    """It turns the picture itself; its EXIF only repeats that."""
+    """HEIC turns the picture by itself. Its EXIF only repeats that."""
     exif = Image.Exif()
     exif[0x0112] = 6
     assert open_photo(packed(UPRIGHT, "HEIF", exif=exif)).size == (48, 64)
@@ -149,7 +149,7 @@ def test_first_frame_of_a_gif():
 
 def test_colour_profile_is_followed():
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    swapped = srgb.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")  # red is blue
+    swapped = srgb.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")  # red and blue swapped
     red = Image.new("RGB", (8, 8), "red")
     assert close(open_photo(packed(red, icc_profile=srgb)).getpixel((4, 4)), (255, 0, 0), 2)
     assert close(open_photo(packed(red, icc_profile=swapped)).getpixel((4, 4)), (0, 0, 255), 2)
@@ -190,7 +190,7 @@ def test_what_is_no_file(tmp_path):
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size, with next to no data: what a decompression bomb looks like from outside."""
+    """A PNG that states a size but has almost no data, as a decompression bomb does."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -199,7 +199,7 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("side", [50_000, 11_000, 2**31 - 1])  # Pillow's own limit lets the second one pass
+@pytest.mark.parametrize("side", [50_000, 11_000, 2**31 - 1])  # Pillow's own limit accepts the second
 def test_bombs(side):
     assert "pixels" in sentence(png_header(side, side))
 
@@ -257,7 +257,7 @@ def test_tensor_and_back():
 
 
 def test_what_a_comment_claims_costs_nothing():
-    """The bytes of a frame of 65,535 pixels a side, of a restart after each block, in a comment."""
+    """A comment holds JPEG markers: a frame of 65,535 pixels a side, and a restart after each block."""
     claims, out = b"\xff\xc0\x00\x11\x08\xff\xff\xff\xff\xff\xdd\x00\x04\x00\x01", io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(out, "JPEG", comment=claims)
     torn_off = out.getvalue()[:-3]

@@ -1,4 +1,4 @@
-"""Any folder of photos into crops: what is kept, what is left out and why, and a run that is killed goes on."""
+"""Turning a folder of photos into crops: what is kept or left out and why, and how a killed run continues."""
 
 import csv
 import shutil
@@ -50,7 +50,7 @@ def photos(tmp_path_factory) -> Path:
     scene(1).save(folder / "holiday" / "b.png")
     scene(3).save(folder / "holiday" / "day 2" / "dög.webp")
     scene(4).save(folder / "c.heic")
-    scene(5).resize((1400, 900)).save(folder / "d again.jpg", quality=70)  # as b.jpg
+    scene(5).resize((1400, 900)).save(folder / "d again.jpg", quality=70)  # the same scene as b.jpg
     scene(2, side=100).save(folder / "far.png")
     Image.new("RGB", (400, 300), "navy").save(folder / "sea.png")
     (folder / "broken.jpg").write_bytes((folder / "b.jpg").read_bytes()[:300])
@@ -94,7 +94,7 @@ def test_loose_squares_as_the_first_weights_know_them(photos, tmp_path):
         assert Image.open(tmp_path / row["split"] / row["crop"]).size == (128, 128)
 
 
-FACE = ((300.0, 200.0), (380.0, 200.0), (340.0, 260.0))  # a frame of some 220 pixels
+FACE = ((300.0, 200.0), (380.0, 200.0), (340.0, 260.0))  # its frame is about 220 pixels wide
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def many(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("many")
     for i in range(24):
         photo = scene(i % 6 + 1, side=200 + 4 * i, left=100 + 10 * i)
-        # Large ones after the first few: seconds are left in which a run can be stopped.
+        # Large photos after the first few take seconds, so the run can be stopped meanwhile.
         (photo if i < 6 else photo.resize((4 * photo.width, 4 * photo.height))).save(folder / f"{i:02d}.jpg")
     return folder
 
@@ -162,7 +162,7 @@ def test_a_run_that_was_stopped_goes_on(many, tmp_path, end):
         time.sleep(0.02)
     process.send_signal(end)
     errors = process.communicate(timeout=60)[1]
-    if end == signal.SIGINT and process.returncode:  # 0: it was done before the signal came
+    if end == signal.SIGINT and process.returncode:  # 0: the run ended before the signal came
         assert "goes on from here" in errors and "Traceback" not in errors.split("Process ")[0]
     assert run(many, stopped) == expected
     for row in expected:

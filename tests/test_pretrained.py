@@ -1,4 +1,4 @@
-"""A folder of weights and back, and one plain sentence for whatever is wrong with it."""
+"""Saving weights to a folder and loading them, and one plain sentence for each fault of the folder."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def test_round_trip(folder):
     before, after = tiny_vae(), read(folder)
     assert after.config == TINY
     for (name, a), b in zip(before.state_dict().items(), after.state_dict().values(), strict=True):
-        torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-3, msg=name)  # fp16 in the file
+        torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-3, msg=name)  # the file holds fp16
     assert torch.equal(after.latents.directions, some_latents().directions)
     assert {p.name for p in folder.iterdir()} == {"config.json", "model.safetensors", "latents.safetensors"}
 

@@ -1,4 +1,4 @@
-"""What others see of a link before they follow it."""
+"""The preview that others see of a link before they open it."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""The messages between page and server, and the classes that answer them, without a server in between."""
+"""The messages between page and server, and the classes that answer them, called without a server."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ def questions(of: type = Question) -> set[type]:
 
 
 def test_each_field_that_can_be_wrong_says_what_is_right():
-    for question in questions() - {Wish}:  # of which a visitor has drawn the box, and knows nothing of the rest
+    for question in questions() - {Wish}:  # a visitor only draws its box, and knows no field names
         for name, field in question.model_fields.items():
             text = field.description
             assert (question, name) == (Move, "values") or (text.endswith(".") and "\n" not in text), (question, name)
@@ -106,7 +106,7 @@ def test_right_values_are_taken():
 
 
 def wish(text: str | None, *files: bytes) -> SimpleNamespace:
-    """An upload as Gradio hands it over."""
+    """An upload in the form that Gradio passes on."""
     return SimpleNamespace(data={} if text is None else {"wish": text}, files=[("dog.png", data) for data in files])
 
 
@@ -197,7 +197,7 @@ def test_a_photo(pad):
 def test_a_dog_nearer_to_its_photo(pad, monkeypatch):
     photo = (ROOT / "assets" / "dog-1.png").read_bytes()
     seen = answered(pad.reconstruct(wish('{"whole": true}', photo)))
-    monkeypatch.setattr("ui.nearer.SLICE_S", 0)  # one step an answer
+    monkeypatch.setattr("ui.nearer.SLICE_S", 0)  # each answer makes one step
     monkeypatch.setattr("ui.nearer.STEPS", 3)
     first = answered(pad.nearer({"page": "a", "crop": seen["crop"]}))
     assert picture(first["picture"]).format == "JPEG" and first["share"] == pytest.approx(1 / 3)
@@ -246,7 +246,7 @@ def test_a_descent_that_nobody_asks_for_is_forgotten_and_a_closed_page_ends_its_
 
 
 def test_a_move_waits_for_one_step_of_all_descents(pad, monkeypatch):
-    """Whatever number of visitors bring their dogs nearer: what counts is the order in the worker's queue."""
+    """A move waits for one step only, however many visitors bring their dogs nearer. `order` is the worker's order."""
     order = []
 
     def go_on(descent):
@@ -278,10 +278,10 @@ def test_the_endpoints(studio, tmp_path, monkeypatch):
     api = Api(studio, worker, uploads, Descents(studio, worker), Named(studio, worker))
     pictures, (a, b) = answered(api.sample(7.0, 1, 2))
     unlike = ImageChops.difference(answered(api.decode(a)), pictures[0])
-    assert max(ImageStat.Stat(unlike).mean) < 1 and len(pictures) == 2  # a batch is rounded otherwise than one alone
+    assert max(ImageStat.Stat(unlike).mean) < 1 and len(pictures) == 2  # a batch rounds differently than a single dog
     gif, frames = answered(api.morph(a, b["z"], 3))
     assert Path(gif).is_relative_to(tmp_path) and Image.open(gif).n_frames == len(frames) == 3
-    sent = tmp_path / "abc" / "file.png"  # as MCP stores a data: URL
+    sent = tmp_path / "abc" / "file.png"  # where MCP stores a data: URL
     sent.parent.mkdir()
     sent.write_bytes((ROOT / "assets" / "dog-1.png").read_bytes())
     crop, rebuilt, psnr, latent, back = answered(api.reconstruct(str(sent), 0))

@@ -1,4 +1,4 @@
-"""To the Hub: weights pushed, Spaces made, and whatever goes wrong on the way."""
+"""Pushing weights to the Hub, making Spaces, and what can fail there."""
 
 import json
 import re
@@ -101,7 +101,7 @@ def test_a_push_that_the_hub_does_not_take(hub, run, weights, token, fault, says
     down = {"HF_ENDPOINT": f"http://127.0.0.1:{free_port()}"} if fault == "down" else {}
     status, text = run(*push(weights), seconds=135, HF_TOKEN=token, **down)
     assert status == 1 and text.endswith(".") and says in text, text
-    if fault == "upload":  # interrupted, then repeated
+    if fault == "upload":  # the push is repeated after the interruption
         hub.fault = ""
         status, text = run(*push(weights), seconds=135)
         assert status == 0 and "Pushed to" in text
@@ -123,7 +123,7 @@ def test_a_push_to_a_gated_repository(hub, run, weights):
 
 
 def test_a_push_from_a_full_disk(hub, run, weights):
-    """What goes up is laid out in a temporary folder first: no room for it, and nothing is sent."""
+    """The files are first written to a temporary folder. If that has no room, nothing is sent."""
     small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, -1))"
     full = f"{small}; from training.push import main; main()"
     status, text = run("-c", full, *push(weights)[2:], seconds=90)
@@ -153,7 +153,7 @@ def test_a_space(hub, run, pushed):
     ]
 
     page.commit({"old.py": b"left over"})
-    status, text = run(*space[:4], "--hardware", "cpu-basic", seconds=135)  # now with the embedded weights
+    status, text = run(*space[:4], "--hardware", "cpu-basic", seconds=135)  # this time with the embedded weights
     files = page.commits[page.refs["main"]]
     assert status == 0 and page.settings["hardware"] == "cpu-basic" and b"whl/cpu" in files["requirements.txt"]
     assert "old.py" not in files and page.settings["variables"] == {}
@@ -167,7 +167,7 @@ def lines(requirements: bytes) -> list[str]:
 
 
 def test_what_the_space_uploads_is_enough_to_start(tmp_path):
-    """The staged folder alone draws a dog: no module of training/ or tests/ is missed."""
+    """The uploaded folder can draw a dog by itself, so it lacks no module of training/ or tests/."""
     (tmp_path / "space").mkdir()
     stage(tmp_path / "space", None, "cpu-basic")
     for page in (tmp_path / "space" / "README.md", *(tmp_path / "space" / "docs").iterdir()):

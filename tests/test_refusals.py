@@ -1,4 +1,4 @@
-"""Whatever a program asks of the endpoints, it is answered with a result or with one sentence. Over plain HTTP."""
+"""Any call of the endpoints over plain HTTP gets a result or one plain sentence."""
 
 import re
 
@@ -20,7 +20,7 @@ def api(server):
 
 
 def refused(answer: httpx.Response) -> str:
-    """The sentence with which a request was refused, as each of ours is told."""
+    """The sentence of a refused request. It must have the form of all our sentences."""
     assert 400 <= answer.status_code < 500, answer.text
     return plain(answer.json()["error"])
 
@@ -32,7 +32,7 @@ def plain(sentence: str) -> str:
 
 
 def failed(api, endpoint: str, arguments: list) -> str:
-    """The sentence with which a call ended, as README's `call` shows it."""
+    """The sentence that a failed call ended with. Calls are made as in README."""
     event = api.post(f"/call/{endpoint}", json={"data": arguments}).json()["event_id"]
     kind, data = api.get(f"/call/{endpoint}/{event}").text.split("\n")[:2]
     assert kind == "event: error", data
@@ -104,7 +104,7 @@ def test_an_endpoint_that_is_not_there(api, path, body):
 
 
 def test_an_upload_without_a_file_name(api):
-    """As some clients send one whose name is empty: a field of text."""
+    """Some clients send a file with an empty name as a text field."""
     body = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\nabc\r\n--x--\r\n'
     assert "An upload takes files, each with a name" in refused(api.post("/upload", content=body, headers=FORM))
 

@@ -1,4 +1,4 @@
-"""What a stranger, a Space and the Hub take from the repository as it stands."""
+"""The repository as users, a Space and the Hub see it: files, versions, links and numbers agree."""
 
 import ast
 import importlib
@@ -58,7 +58,7 @@ def test_what_the_page_needs_is_embedded():
 
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_embedded_weights_are_whole_and_described(name):
-    folder, preset = ROOT / "weights" / name, name.partition("-")[0]  # small-30: its price
+    folder, preset = ROOT / "weights" / name, name.partition("-")[0]  # small-30 -> preset small, price 30
     vae = load(folder)
     wanted = PRESETS[preset]
     if preset == "small":
@@ -86,8 +86,8 @@ def test_weights_keep_to_their_size_and_form():
 
 
 def test_dogvae_keeps_to_what_it_reached():
-    """On the numbers that evaluation wrote. Asked were a KID of 0.10 and 0.06 of blurred photos', a sharpness of 0.7.
-    It has not been trained long enough for that (training/RESULTS.md)."""
+    """Checks the numbers that evaluation wrote. The goals were a KID of 0.10 and 0.06 times blurred photos' KID, and a
+    sharpness of 0.7. The model has not been trained long enough for these (training/RESULTS.md)."""
     ours = json.loads((ROOT / "weights/dogvae/metrics.json").read_text(encoding="utf-8"))
     drawn, rebuilt, blurred = ours["samples"]["fitted"]["1.0"], ours["reconstructions"], ours["anchors"]["blurred"]
     assert drawn["kid_x1e3"] <= 0.35 * blurred["samples"]["kid_x1e3"]

@@ -1,4 +1,4 @@
-"""Whole runs, killed runs, full disks, and checkpoints that are not what they should be."""
+"""Complete runs, killed runs, full disks, and wrong or damaged checkpoints."""
 
 import json
 import math
@@ -33,9 +33,9 @@ def wait_for_checkpoint(out: Path, images: int, process: subprocess.Popen) -> No
 
 
 def content(path: Path) -> tuple[dict[str, bytes], dict]:
-    """The tensors, bit for bit, and the facts.
+    """A file's tensors, bit for bit, and its facts.
 
-    safetensors writes the facts in an order that changes from run to run, so the bytes of the files may differ.
+    safetensors writes the facts in an order that changes between runs, so whole files can't be compared.
     """
     with safe_open(path, "pt") as file:
         return {key: file.get_tensor(key).numpy().tobytes() for key in file.keys()}, file.metadata()
@@ -43,7 +43,7 @@ def content(path: Path) -> tuple[dict[str, bytes], dict]:
 
 @pytest.fixture(params=["tiny", "tiny-classic"])
 def whole_run(request, whole_runs):
-    """(preset, folder); "tiny" went through both phases."""
+    """(preset, folder) of a complete run. "tiny" went through both phases."""
     return request.param, whole_runs(request.param)
 
 
@@ -86,7 +86,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(whole_run, drawn, tmp_path,
         assert status == -signal.SIGKILL
     else:
         assert status > 0 and f"Stopped at {images} images and saved" in errors.splitlines()[-1]
-    if (tmp_path / "run" / "model.safetensors").exists():  # not when killed between the first checkpoint and it
+    if (tmp_path / "run" / "model.safetensors").exists():  # a kill may come before it is written
         assert load(tmp_path / "run").config == TINY_PRESETS[preset]
 
     status, errors = finished(start(*args, "--resume"))
@@ -127,7 +127,7 @@ def test_resume_of_a_checkpoint_that_lacks_a_tensor(whole_runs, tmp_path, drawn)
 
 @contextmanager
 def files_at_most(size: int):
-    """What a full disk looks like to a program: a write fails half way (Python ignores SIGXFSZ)."""
+    """Imitates a full disk: a write fails half way. (Python ignores SIGXFSZ, so it gets an error.)"""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:

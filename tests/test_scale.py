@@ -1,4 +1,4 @@
-"""Several processes train one model as one process does."""
+"""Several processes together train a model as one process does."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def ended(process: subprocess.Popen) -> tuple[int, str]:
 
 
 def first_step(folder: Path, data: Path, count: int, *more) -> list[tuple[dict, dict]]:
-    """(gradients, facts) of each process."""
+    """(gradients, facts) of each process after one step."""
     folder.mkdir()
     args = (folder, *arguments(folder / "run", data, *more))
     (folder / "run").mkdir()

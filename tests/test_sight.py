@@ -1,4 +1,4 @@
-"""One way for a photo: what page, API and Python make of the same one, and squares that a visitor chose."""
+"""Page, API and Python cut the same square out of a photo; and squares that a visitor chooses."""
 
 import dataclasses
 import io
@@ -16,7 +16,7 @@ from ui.photo import ASIDE, DOUBT, see_photo
 from ui.protocol import RequestError
 from ui.studio import Studio
 
-FACE = [[0.6, 0.5], [0.7, 0.5], [0.65, 0.66]]  # as shares of the photo
+FACE = [[0.6, 0.5], [0.7, 0.5], [0.65, 0.66]]  # x and y as shares of the photo's sides
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def file(photo: Image.Image) -> bytes:
 
 
 def ask(studio: Studio, photo: Image.Image, **wish) -> dict:
-    """As the page asks."""
+    """Asks for a photo as the page does."""
     return see_photo(studio, SimpleNamespace(files=[("photo.png", file(photo))], data={"wish": json.dumps(wish)}))
 
 
@@ -69,7 +69,7 @@ def test_page_and_api_and_python_see_the_same_square(studio, finder, photo):
 
 
 def test_old_weights_see_the_very_pixels_that_they_saw(finder, photo):
-    """Weights whose config says no frame: a loose square in whole pixels, shrunk as before."""
+    """Older weights name no frame in their config. They get a loose square in whole pixels, shrunk as before."""
     values = {key: value for key, value in Config().to_json().items() if key != "frame"}
     assert Config.from_json(values).frame == "box"
     x0, y0, x1, y1 = finder.find(photo)[0].box
@@ -151,7 +151,7 @@ def test_no_dog(studio):
 
 @pytest.mark.parametrize("part", [(0.2, 0.2, 0.8, 0.8), (0.3, 0.0, 1.0, 1.0)], ids=["larger", "at the edge"])
 def test_a_face_whose_frame_reaches_beyond_the_photo(studio, finder, photo, part):
-    """A photo that is the face alone, and one at whose edge half an ear is cut off."""
+    """One photo shows the face only. In another, the photo's edge cuts off half an ear."""
     frame = finder.frame(photo, frame=studio.vae.config.frame)
     (left, top), side = (v - frame.side / 2 for v in frame.centre), frame.side
     tight = photo.crop([round(v + side * share) for v, share in zip((left, top) * 2, part)])

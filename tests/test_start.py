@@ -1,4 +1,4 @@
-"""The app starts whatever it finds: proxies, folders of others, a locale that is not UTF-8; or says why not."""
+"""The app starts with any proxies, temporary folders and locales, or says why it can't."""
 
 import http.server
 import os
@@ -14,7 +14,7 @@ import pytest
 from bench.support.servers import free_port
 from tests.support.tiny import ROOT
 
-# What Gradio does at a start, without the model, which takes most of it.
+# Starts Gradio without the model, because loading it takes most of the time.
 STAND_IN = """
 from ui import surroundings
 host, port = surroundings.prepare()
@@ -32,7 +32,7 @@ print("served", folder)
 
 
 def start(*command: str, **env: str) -> tuple[int, str]:
-    """Its exit status and all that it printed, without a traceback."""
+    """Runs a command. Returns its exit status and its output, which must not hold a traceback."""
     known = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     known |= {"GRADIO_ANALYTICS_ENABLED": "False", "PORT": str(free_port())}
     done = subprocess.run(
@@ -65,7 +65,7 @@ def broken_proxy():
 NOWHERE = "http://127.0.0.1:9"
 
 
-# Each start takes seconds, so each tries a proxy of some kind and a folder of some kind.
+# Each start takes seconds, so one start tests a kind of proxy and a kind of folder together.
 @pytest.mark.parametrize("kind", ["nowhere", "502", "socks", "nonsense", "certificates"])
 def test_proxies_and_temporary_folders(kind, broken_proxy, tmp_path):
     (tmp_path / "gradio").write_text("somebody else's", encoding="utf-8")
@@ -123,7 +123,7 @@ def test_ipv6(host):
 
 
 def test_the_app_itself_starts_in_the_worst_of_them(tmp_path):
-    """A proxy to nowhere and one of SOCKS, a folder of somebody else, and text that is not UTF-8."""
+    """Unreachable HTTP and SOCKS proxies, another user's temporary folder, and a locale without UTF-8."""
     (tmp_path / "gradio").write_text("somebody else's", encoding="utf-8")
     port, log = free_port(), tmp_path / "log"
     env = os.environ | {"HTTP_PROXY": NOWHERE, "ALL_PROXY": "socks5://127.0.0.1:9", "TMPDIR": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""Data that does not fit into memory, as `datasets` reads it: pictures in folders, and in tar shards."""
+"""Training data that does not fit into memory, read by `datasets`: pictures in folders and in tar shards."""
 
 import io
 import tarfile
@@ -96,9 +96,9 @@ def test_pictures_of_a_folder_do_not_come_by_name(folder):
 
 
 def test_it_shuffles_and_goes_on_where_it_stopped(source, monkeypatch):
-    monkeypatch.setattr(stream, "BUFFER", 1)  # what waits in the buffer is passed over after a resume
+    monkeypatch.setattr(stream, "BUFFER", 1)  # a resumed run skips the pictures in the buffer, so it is made small
     whole = Stream(source, 32, 16, 3, 0, 1)
-    batches = [whole.batch(8 * i, 8) for i in range(30)]  # two epochs and more
+    batches = [whole.batch(8 * i, 8) for i in range(30)]  # more than two epochs
     first = Stream(source, 32, 16, 3, 0, 1)
     for i in range(20):
         first.batch(8 * i, 8)
@@ -115,7 +115,7 @@ def test_it_shuffles_and_goes_on_where_it_stopped(source, monkeypatch):
 
 def test_it_goes_on_where_all_that_was_left_waited_in_the_buffer(shards):
     source = str(shards)
-    first = Stream(source, 32, 16, 0, 0, 1)  # 120 pictures, and a buffer of 2,000
+    first = Stream(source, 32, 16, 0, 0, 1)  # 120 pictures all fit into the buffer of 2,000
     first.batch(0, 8)
     second = Stream(source, 32, 16, 0, 0, 1)
     second.resume([first.state], 0, 1)
@@ -151,7 +151,7 @@ def test_a_shard_that_is_cut_short_ends_with_a_sentence(tmp_path, shards, in_pro
 
 
 def test_shards_hold_all_formats_that_the_page_reads(tmp_path):
-    """Of each sample the first picture; nothing hidden."""
+    """The first picture of each sample is used, and hidden files are not."""
     names = {"1.heic": "HEIF", "2.JPEG": "JPEG", "a/2.avif": "AVIF", "3.jfif": "JPEG", "4.mpo": "MPO", "5": "PNG"}
     hidden = {"._1.jpg": "JPEG", "__MACOSX/1.jpg": "JPEG", "5.mask.png": "PNG"}
     with tarfile.open(tmp_path / "dogs.tar", "w") as tar:

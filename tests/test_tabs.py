@@ -1,4 +1,4 @@
-"""What the server answers to the tabs of the page, and what it says at the start, without a server in between."""
+"""The answers to the page's tabs, and the facts that the page starts with, without a server."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_the_tabs(pad):
     assert len(answered(tabs.thumbnails({"dogs": [DOG] * 3}))["pictures"]) == 3
     assert picture(answered(tabs.contact_sheet({"dogs": [DOG] * 9}))["picture"]).size == (8 * PIXELS, 2 * PIXELS)
     film = answered(tabs.movie(FILM | {"dogs": [DOG, [1.0] * 256]}))["file"]
-    assert picture(film).n_frames == 4  # three there, and one back
+    assert picture(film).n_frames == 4  # three forward, one back
     larger = answered(tabs.movie(FILM | {"side": 300, "kind": "gif"}))["file"]
     assert picture(film).size == (PIXELS, PIXELS) and picture(larger).size == (300, 300)
     wall = answered(tabs.wall({"seeds": [3, 4], "temperature": 1, "keep": [[5, 2.0]]}))

@@ -1,4 +1,4 @@
-"""Training within this process: what it is given, its steps, and numbers that are none."""
+"""Training in this process: its arguments and data, its steps, and numbers that are not finite."""
 
 import math
 from dataclasses import replace
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def usage(capsys, *args) -> str:
-    """What argparse says of wrong arguments."""
+    """The message of argparse for wrong arguments."""
     with pytest.raises(SystemExit) as caught:
         train.main(list(args))
     assert caught.value.code == 2
@@ -48,7 +48,7 @@ def test_arguments_that_make_no_sense(tmp_path, drawn, capsys):
     assert "above 0" in usage(capsys, *arguments(tmp_path, drawn, images=0))
     assert "above 0" in usage(capsys, *arguments(tmp_path, drawn, images=-5))
     assert "--seed" in usage(capsys, *arguments(tmp_path, drawn, "--seed", 2**60))
-    for option in ("--out", "--aside", "--init-from"):  # for Path, "" would be the current folder
+    for option in ("--out", "--aside", "--init-from"):  # Path("") would mean the current folder
         assert f"{option} names no folder" in usage(capsys, *arguments(tmp_path, drawn, option, " "))
     for share in ("-0.1", "1.1", "nan"):
         assert "--realism" in usage(capsys, *arguments(tmp_path, drawn, "--realism", share))
@@ -134,12 +134,13 @@ def snapshot(run: Trainer) -> dict[str, torch.Tensor]:
     for o, optimizer in optimizers.items():
         for i, values in optimizer.state_dict()["state"].items():
             tensors |= {f"{o}.{i}.{k}": v.clone() for k, v in values.items()}
-    return {k: v for k, v in tensors.items() if not k.endswith(("_u", "_v"))}  # spectral norm's, of weights alone
+    # Spectral norm's vectors are left out: they depend on the weights alone.
+    return {k: v for k, v in tensors.items() if not k.endswith(("_u", "_v"))}
 
 
 @pytest.fixture
 def poison(monkeypatch):
-    """poison(run, steps): these steps of a run, counted from 0, meet pictures that are not numbers."""
+    """poison(run, steps) puts NaN into the pictures of these steps of a run, counted from 0."""
 
     def switch_on(run: Trainer, steps) -> None:
         batch = run.samples.batch
@@ -155,9 +156,9 @@ def poison(monkeypatch):
 
 def test_a_new_critic_learns_alone_for_a_tenth_of_the_second_phase(tmp_path, drawn):
     run = make(tmp_path / "run", drawn, "--realism", "1")
-    run.step()  # the critic is there
+    run.step()  # makes the critic
     moved = []
-    for _ in range(2):  # to 24 of 160 images
+    for _ in range(2):  # up to 24 of 160 images
         networks = run.vae.decoder, run.phase.critic.networks["whole"].heads
         before = [[p.detach().clone() for p in network.parameters()] for network in networks]
         run.step()
@@ -190,7 +191,7 @@ def test_a_gradient_that_is_not_finite_is_skipped_too(tmp_path, drawn):
 
 def test_19_bad_steps_pass_and_20_stop_the_run(tmp_path, drawn, poison):
     run = make(tmp_path / "run", drawn, images=10**6)
-    poison(run, {*range(1, 20), *range(21, 41)})  # 19, a good one, 20
+    poison(run, {*range(1, 20), *range(21, 41)})  # 19 bad steps, a good one, 20 bad ones
     with pytest.raises(TrainingError, match="not finite 20 times in a row") as caught:
         run.train()
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
@@ -212,7 +213,7 @@ def test_unreadable_pictures_are_named_at_the_end(tmp_path, capsys):
 
 
 def test_two_pictures_are_enough(tmp_path):
-    """One to train on, one held out: nothing divides by the number of pictures minus one."""
+    """One is trained on, one is held out. Dividing by the number of pictures minus one would fail here."""
     train.main(arguments(tmp_path / "run", draw_folder(tmp_path / "data", 2), preset="tiny-autoencoder", images=8))
     assert load(tmp_path / "run").latents.kl.isfinite().all()
 

@@ -1,4 +1,4 @@
-"""The page's own scripts: their calculations, types and rules with node; how they are loaded, in a real browser."""
+"""The page's scripts: calculations, types and lint rules with node, and their loading in a real browser."""
 
 import graphlib
 import gzip
@@ -25,7 +25,7 @@ def skip(reason: str) -> None:
 
 
 def node(*command: str) -> None:
-    """Runs a tool of node's; what it finds is the test's failure."""
+    """Runs a tool of node. The test fails with the tool's findings."""
     if not shutil.which("node"):
         skip("SCRIPTS NOT TESTED: there is no node")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
@@ -34,7 +34,7 @@ def node(*command: str) -> None:
 
 @pytest.fixture(scope="module")
 def tools() -> str:
-    """The folder of what tests/package-lock.json names."""
+    """The folder with the packages of tests/package-lock.json installed."""
     lock, installed = ROOT / "tests" / "package-lock.json", TOOLS / ".package-lock.json"
     if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
         if not shutil.which("npm"):
@@ -140,7 +140,7 @@ def test_under_a_sub_path_in_a_frame_of_another_site(browser, tmp_path, monkeypa
 
 
 def test_under_a_sub_path_that_the_server_was_not_told_of(browser, server):
-    """Nothing that the page asks would come back: it says why, and what to do."""
+    """The page's requests would all fail, so it says why and what to do."""
     with under("/dogs", server.url) as port:
         page = browser.new_page()
         page.goto(f"http://localhost:{port}/dogs/")
@@ -150,8 +150,8 @@ def test_under_a_sub_path_that_the_server_was_not_told_of(browser, server):
 
 
 def test_the_page_is_small(server):
-    """What a visitor downloads: our own scripts and styles, and the document, which has Gradio's settings, the pad, the
-    lesson and the first dog in it."""
+    """Sizes of what a visitor downloads: our scripts and styles; and the document, with Gradio's settings, the pad, the
+    lesson and the first dog."""
 
     def compressed(path: str) -> int:
         with httpx.stream("GET", f"{server.url}/{path}", headers={"Accept-Encoding": "gzip"}) as answer:
@@ -164,7 +164,7 @@ def test_the_page_is_small(server):
 
 
 def test_the_first_view_names_its_modules_and_no_others(browser, server):
-    """What a tab alone needs is fetched with it: over slow HTTP/1.1 each file more is seen."""
+    """Scripts for one tab only are fetched when it opens: over slow HTTP/1.1, each further file costs time."""
     named = re.findall(r'modulepreload" href="web/\w+/(\w+\.js)"', httpx.get(server.url).text)
     page, fetched = browser.new_page(), set()
     page.on("request", lambda r: fetched.add(r.url.rsplit("/", 1)[1]) if "/web/" in r.url else None)

@@ -1,4 +1,4 @@
-"""The page on ZeroGPU, with a stand-in for its library `spaces` that is as particular as the real one."""
+"""The page on ZeroGPU, with a stand-in for its library `spaces` that has the same restrictions."""
 
 import httpx
 import pytest

@@ -1,1 +1,1 @@
-"""What benchmarks and tests both need; no benchmark itself."""
+"""Helpers that benchmarks and tests share."""

@@ -1,4 +1,4 @@
-"""A Hugging Face Hub on loopback: as much of its API as its client uses to push, pull and set up a Space.
+"""A local stand-in for the Hugging Face Hub. It has the API that the client uses to push, pull and set up a Space.
 
 It keeps everything in memory. `fault` makes it misbehave: see `Loopback.broken`.
 """
@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-TOKENS = {"hf_writer": "write", "hf_reader": "read"}  # token -> role; all of user "ann"
+TOKENS = {"hf_writer": "write", "hf_reader": "read"}  # token -> role; all belong to the user "ann"
 
 
 @dataclass
@@ -24,10 +24,10 @@ class Repo:
     gated: bool = False
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)  # sha -> path -> content
     refs: dict[str, str] = field(default_factory=dict)  # branch or tag -> sha
-    settings: dict = field(default_factory=dict)  # of a Space: hardware, variables
+    settings: dict = field(default_factory=dict)  # for a Space: hardware, variables
 
     def commit(self, files: dict[str, bytes | None], branch: str = "main") -> str:
-        """files: None for one that is deleted."""
+        """files: path -> content, or None to delete the file."""
         before = self.commits.get(self.refs.get(branch, ""), {})
         whole = {path: data for path, data in (before | files).items() if data is not None}
         sha = hashlib.sha1(f"{sorted((k, sha256(v)) for k, v in whole.items())}{time.time_ns()}".encode()).hexdigest()
@@ -35,7 +35,7 @@ class Repo:
         return sha
 
     def find(self, revision: str) -> str:
-        """A branch, a tag or a commit -> the commit. Raises Refused."""
+        """A branch, a tag or a commit -> the commit. Raises Refused if there is none."""
         if (sha := self.refs.get(revision, revision)) not in self.commits:
             raise Refused(404, "RevisionNotFound")
         return sha
@@ -69,12 +69,12 @@ async def refuse(request: Request, error: Refused):
 
 
 class Loopback:
-    """The server, on a thread of its own; `url` is what HF_ENDPOINT is set to."""
+    """The server, in its own thread. Set HF_ENDPOINT to `url`."""
 
     def __init__(self, port: int):
         self.url = f"http://127.0.0.1:{port}"
         self.repos: dict[tuple[str, str], Repo] = {}  # (models | spaces, user/name)
-        self.large: dict[str, bytes] = {}  # what was uploaded by LFS, by sha256
+        self.large: dict[str, bytes] = {}  # sha256 -> content uploaded by LFS
         self.requests: list[str] = []  # "METHOD /path", in order
         self.fault = ""
         self.server = uvicorn.Server(uvicorn.Config(self.app(), port=port, log_level="critical"))
@@ -99,10 +99,10 @@ class Loopback:
         return TOKENS.get(token)
 
     async def broken(self, request: Request) -> Response | None:
-        """What the fault in force makes of this request; None lets it pass.
+        """The answer that the current fault gives to this request. None lets the request pass.
 
-        401, 403, 503: every answer. never: none. "upload": large files are cut off. The others strike large
-        files on their way down: "truncated", "flipped", "stalled".
+        "401", "403", "503": every request gets this status. "never": no answer. "upload": uploads of large files fail.
+        "truncated", "flipped" and "stalled" act elsewhere, on downloads of large files.
         """
         if self.fault.isdigit():
             return JSONResponse({"error": "fault"}, int(self.fault))
@@ -195,7 +195,7 @@ class Loopback:
         return {}
 
     async def tag(self, request: Request, kind: str, user: str, name: str, revision: str):
-        """revision: what the tag is of; its own name is in the body."""
+        """revision: what the tag points at. The tag's name is in the body."""
         repo = self.repo(request, kind, f"{user}/{name}", write=True)
         repo.refs[(await request.json())["tag"]] = repo.find(revision)
         return {}
@@ -217,7 +217,7 @@ class Loopback:
         return kept
 
     async def batch(self, request: Request, path: str):
-        """Where each large file is to be sent; one that is here already is not asked for."""
+        """Tells the client where to send each large file, except those that are here already."""
         answers = []
         for one in (await request.json())["objects"]:
             upload = {"upload": {"href": f"{self.url}/lfs/{one['oid']}", "header": {}}}

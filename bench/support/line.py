@@ -1,4 +1,4 @@
-"""The page's side of the channel in Python: frames of moves, and what their answers hold (ui/frames.py)."""
+"""The page's side of the channel in Python: writes frames of moves and reads the answers (ui/frames.py)."""
 
 import json
 import struct
@@ -10,6 +10,6 @@ def frame(number: int, values: list[float], weights: str, space: int = 0, still:
 
 
 def answer(data: bytes) -> dict:
-    """The answer's JSON, its number, and its picture in bytes, b"" where there is none."""
+    """The answer's JSON with its number and its picture's bytes (b"" if there is none)."""
     number, length = struct.unpack_from("<II", data)
     return json.loads(data[8 : 8 + length]) | {"number": number, "picture": data[8 + length :]}

@@ -1,4 +1,4 @@
-"""What machine the numbers are of."""
+"""Describes the machine that the numbers were measured on."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ def cores_here() -> int:
 
 
 def machine() -> dict:
-    """What it is, and how busy it was when the benchmark began."""
+    """Its hardware, and its load when the benchmark began."""
     name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

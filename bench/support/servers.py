@@ -1,4 +1,4 @@
-"""A server in a process of its own, and the browser that looks at it."""
+"""Starts a server in its own process, and finds a browser."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 def find_browser() -> str | None:
-    """An installed Chrome or Chromium; None leaves the choice to playwright."""
+    """Path of an installed Chrome or Chromium. None makes playwright use its own."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def serving(command: list[str], port: int, folder: str, **environment: str):
-    """A server in a process of its own, once it answers."""
+    """Starts a server in its own process, waits until it answers, and stops it at the end."""
     env = os.environ | environment | {"PORT": str(port), "GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
     log = open(Path(folder) / f"{port}.log", "w+", encoding="utf-8")  # noqa: SIM115
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)

@@ -1,4 +1,4 @@
-"""A slow network on one machine: a TCP proxy that hands every byte on a while later, and can be cut."""
+"""A slow network on one machine: a TCP proxy that delays every byte and can be interrupted."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,9 @@ import threading
 
 
 class SlowNetwork:
-    """`with SlowNetwork(port, delay) as proxy:` connections to proxy.port reach `port`, each way `delay` seconds late.
+    """`with SlowNetwork(port, delay) as proxy:` forwards proxy.port to `port`, `delay` seconds late in each direction.
 
-    While proxy.cut is True nothing passes, neither way, and nothing is lost: what was sent comes when it ends.
+    While proxy.cut is True, nothing passes in either direction. Nothing is lost: the bytes arrive afterwards.
     """
 
     def __init__(self, port: int, delay: float):
@@ -38,10 +38,10 @@ class SlowNetwork:
     async def _connect(self, reader, writer) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
-        except OSError:  # the server is down: refused here, too
+        except OSError:  # the server is down, so close the connection
             writer.close()
             return
-        with contextlib.suppress(asyncio.CancelledError):  # the network ends, with connections open
+        with contextlib.suppress(asyncio.CancelledError):  # the proxy stops while connections are open
             await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
 
     async def _pass(self, reader, writer) -> None:

@@ -1,4 +1,4 @@
-"""Many visitors who all drag a slider, and some who bring photos: `python -m bench.support.visitors URL`."""
+"""Simulates many visitors who drag a slider, and some who bring photos: `python -m bench.support.visitors URL`."""
 
 import argparse
 import asyncio
@@ -23,14 +23,14 @@ PHOTO = ROOT / "assets" / "dog-1.png"
 
 
 def alike(a: str | bytes, b: str | bytes) -> bool:
-    """Two pictures, files or data URLs, show the same dog, but for what rounding in a batch of another size changes."""
+    """Whether two pictures (files or data URLs) show the same dog. Batches of other sizes round differently."""
     files = (base64.b64decode(src.split(",")[1]) if isinstance(src, str) else src for src in (a, b))
     x, y = (Image.open(io.BytesIO(file)).convert("RGB") for file in files)
     return max(ImageStat.Stat(ImageChops.difference(x, y)).mean) < 1.5
 
 
 def pad_protocol(url: str) -> tuple[str, int, list[float]]:
-    """Where moves are posted, the pad's component id, and the numbers of the first dog."""
+    """The address for posts, the pad's component id, and the numbers of the first dog."""
     pad = _pad(url)
     return f"{url}/gradio_api/component_server/", pad["id"], pad["props"]["value"]["first"]["c"]
 
@@ -41,7 +41,7 @@ def _pad(url: str) -> dict:
 
 
 class Poster:
-    """A visitor whose page posts what it asks."""
+    """A visitor whose page sends its requests by POST."""
 
     def __init__(self, url: str, client: httpx.AsyncClient, protocol: tuple, name: str):
         self.client, self.name, self.number = client, name, 0
@@ -57,7 +57,7 @@ class Poster:
         return await self.ask("move", data)
 
     async def show(self, photo: bytes) -> dict:
-        """What the page is told of a photo."""
+        """Uploads a photo and returns the server's answer."""
         fields = {"component_id": str(self.pad), "fn_name": "reconstruct", "session_hash": self.name}
         return self.read(await self.client.post(self.address, data=fields, files={"photo": ("dog.png", photo)}))
 
@@ -70,7 +70,7 @@ class Poster:
 
 
 class Caller:
-    """A visitor whose page moves its dog over the channel."""
+    """A visitor whose page sends its moves over the channel."""
 
     def __init__(self, url: str, weights: str):
         self.address, self.weights, self.number = f"{url.replace('http', 'ws')}/channel", weights, 0
@@ -88,9 +88,9 @@ class Caller:
 
 
 async def drags(page: Poster | Caller, name: str, first: list[float], seconds: float) -> dict:
-    """Drags one slider as the pad does on a fast network: the next move when the picture is there.
+    """Drags one slider as the pad does on a fast network: the next move follows when the picture has come.
 
-    took: milliseconds that each move was at the server.
+    The result's `took` holds the milliseconds that each move spent at the server.
     """
     rng = random.Random(name)
     values, took, errors = [round(rng.gauss(0, 1), 3) for _ in first], [], 0
@@ -105,7 +105,7 @@ async def drags(page: Poster | Caller, name: str, first: list[float], seconds: f
             errors += 1
         await asyncio.sleep(1 / 60)
     last = await page.move(values, True)
-    await asyncio.sleep(3)  # the others have stopped, too
+    await asyncio.sleep(3)  # by then the other visitors have stopped too
     alone = await page.move(values, True)
     await page.close()
     same = bool(last.get("picture")) and alike(last["picture"], alone["picture"])
@@ -114,7 +114,7 @@ async def drags(page: Poster | Caller, name: str, first: list[float], seconds: f
 
 
 async def brings_photos(page: Poster, seconds: float) -> dict:
-    """Shows a photo, brings its dog nearer to it, and begins again."""
+    """Repeatedly uploads a photo and brings its dog nearer to it."""
     done = {"photos": 0, "steps": 0, "errors": 0}
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
@@ -133,7 +133,7 @@ async def brings_photos(page: Poster, seconds: float) -> dict:
 
 
 async def all_visitors(url: str, seconds: float, channel: bool = True, photos: int = 0) -> dict[str, list[dict]]:
-    """20 who drag, over the channel or by posts, and so many who bring photos at the same time."""
+    """Runs 20 visitors who drag, over the channel or by posts. photos: how many others bring photos meanwhile."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=VISITORS)
     async with httpx.AsyncClient(timeout=60, limits=limits) as client:
         protocol, weights = pad_protocol(url), _pad(url)["props"]["value"]["weights"]

@@ -1,6 +1,6 @@
-"""The app, each piece of work on its inference thread timed: `python -m bench.support.watched FILE`.
+"""Runs the app and times each piece of work on its inference thread: `python -m bench.support.watched FILE`.
 
-FILE gets a line for each piece: what was called, and for how many milliseconds it held the thread.
+FILE gets a line for each piece: the function's name, and the milliseconds that it held the thread.
 """
 
 import sys
@@ -13,7 +13,7 @@ import ui.worker
 
 
 class Watched(ThreadPoolExecutor):
-    log = open(sys.argv[1], "a", buffering=1, encoding="utf-8")  # noqa: SIM115  as long as the app runs
+    log = open(sys.argv[1], "a", buffering=1, encoding="utf-8")  # noqa: SIM115  stays open while the app runs
 
     def submit(self, function: Callable, *args) -> Future:  # type: ignore[override]
         def piece():

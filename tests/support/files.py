@@ -1,4 +1,4 @@
-"""Picture files of every layout, built by hand: what cameras, scanners and editors write, and Pillow does not."""
+"""Builds picture files by hand, in layouts that cameras, scanners and editors write but Pillow does not."""
 
 import io
 import struct
@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms
 
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}  # bytes of EXIF's types
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}  # EXIF type -> bytes
 
 
 def packed(picture: Image.Image, format: str = "PNG", **options) -> bytes:
@@ -20,9 +20,9 @@ Entries = list[tuple[int, int, bytes]]  # tag, type, value
 
 
 def exif(entries: Entries, orientation: int = 6, order: str = "<", offset: int | None = None) -> bytes:
-    """EXIF with (tag, type, bytes of its value) in it, in this order, and the orientation among them by its number.
+    """EXIF with these entries in this order, and with the orientation sorted in by its tag.
 
-    offset: where values that don't fit say they are; by default where they are.
+    order: of bytes, "<" or ">". offset: a false offset for values longer than 4 bytes; None writes the true one.
     """
     number = (0x0112, 3, struct.pack(order + "H", orientation))
     after = [entry for entry in entries if entry[0] > number[0]]
@@ -40,7 +40,7 @@ def exif(entries: Entries, orientation: int = 6, order: str = "<", offset: int |
 
 
 def jpeg_with(data: bytes, *segments: tuple[int, bytes]) -> bytes:
-    """A JPEG with segments (marker, contents) put in after its first two bytes."""
+    """A JPEG with segments (marker, contents) inserted after its first two bytes."""
     parts = [b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body for marker, body in segments]
     return data[:2] + b"".join(parts) + data[2:]
 
@@ -57,10 +57,10 @@ def tiff(
     tile: int = 0,
     tags: dict[int, list[int]] | None = None,
 ) -> bytes:
-    """samples [h, w, n] of any type of number -> a TIFF.
+    """samples [h, w, n] of any number type -> a TIFF.
 
-    bits: fewer than the type has, packed without gaps (unsigned only). apart: each sample in a plane of its own.
-    tile: of so many pixels a side, else strips of 5 rows. predictor: 2, or 3 for floating point, with deflated.
+    bits: fewer than the type has, packed without gaps (unsigned only). apart: each sample has its own plane.
+    tile: pixels a side of a tile; 0 writes strips of 5 rows. predictor: 2, or 3 for floating point; needs deflated.
     """
     height, width, count = samples.shape
     form = {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]
@@ -105,7 +105,7 @@ def tiff(
 
 
 def _directory(entries: dict[int, list[int]], at: int, order: str) -> bytes:
-    """What a TIFF says of its picture. at: where in the file it will stand."""
+    """The directory of a TIFF: the tags that describe its picture. at: the directory's offset in the file."""
     table, values, after = b"", b"", at + 2 + 12 * len(entries) + 4
     for tag, numbers in sorted(entries.items()):
         body = struct.pack(f"{order}{len(numbers)}I", *numbers)
@@ -116,7 +116,7 @@ def _directory(entries: dict[int, list[int]], at: int, order: str) -> bytes:
 
 
 def png(samples: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
-    """samples [h, w, 1 to 4] uint16 -> a PNG of 16 bits, with these chunks before its data."""
+    """samples [h, w, 1 to 4] uint16 -> a PNG of 16 bits, with these chunks (kind, contents) before its data."""
     height, width, count = samples.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
     header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[count], 0, 0, 0)
@@ -126,17 +126,17 @@ def png(samples: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def with_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
-    """A PNG with a chunk put in before its picture."""
+    """A PNG with a chunk inserted before its pixel data."""
     chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
     return data[:33] + chunk + data[33:]
 
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-SWAPPED = SRGB.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")  # red is blue
+SWAPPED = SRGB.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")  # red and blue swapped
 
 
 def grey_profile(gamma: float) -> bytes:
-    """An ICC profile of greys with this gamma."""
+    """An ICC profile for grey pictures with this gamma."""
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
     white = b"XYZ " + bytes(4) + struct.pack(">iii", 63190, 65536, 54061)
     text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"grey\0" + bytes(78 + 3)

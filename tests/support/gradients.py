@@ -1,6 +1,6 @@
-"""One step of training in this process, and what it was: `python -m tests.support.gradients OUT ARGUMENTS OF TRAINING`.
+"""Trains for one step and records it: `python -m tests.support.gradients OUT ARGUMENTS OF TRAINING`.
 
-Started by torchrun, each process writes OUT/RANK.safetensors: its gradients, and the samples that it took.
+torchrun starts several such processes. Each writes its gradients and the samples it took to OUT/RANK.safetensors.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Files that mean harm, or were harmed, and a process that opens them: `python -m tests.support.hostile FOLDER`.
+"""Makes malicious and damaged files, and opens them in a process: `python -m tests.support.hostile FOLDER`.
 
-It prints a line of JSON for each file of the folder: what came of it, the seconds, and the most memory so far.
+The process prints a line of JSON for each file: the outcome, the processor's seconds, and the peak memory so far.
 """
 
 import io
@@ -31,7 +31,7 @@ def packed(picture: Image.Image, format: str, **options) -> bytes:
 
 
 def png(width: int, height: int, rows: bytes, extra: bytes = b"") -> bytes:
-    """A grey PNG with these rows, whatever size it claims."""
+    """A grey PNG with these rows. Its header may state a false size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
@@ -42,7 +42,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def tiff(width: int, height: int, data: bytes, bits: int = 8, form: int = 1) -> bytes:
-    """A grey TIFF in one strip; form 3: floating point."""
+    """A grey TIFF in one strip. form: 1 for unsigned integers, 3 for floating point."""
     tags = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, height)]
     tags += [(279, len(data)), (339, form)]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
@@ -50,9 +50,9 @@ def tiff(width: int, height: int, data: bytes, bits: int = 8, form: int = 1) -> 
 
 
 def corpus() -> dict[str, bytes]:
-    """name -> contents. What a visitor might send by mistake, and what somebody might send on purpose."""
+    """name -> contents, of files that a visitor might send by mistake and an attacker on purpose."""
     dog = draw_dog(3, 160)
-    large = Image.new("L", (7000, 7000))  # 49 megapixels in a few kilobytes: allowed, so it must be borne
+    large = Image.new("L", (7000, 7000))  # 49 megapixels in a few kilobytes: allowed, so it must work
     jpeg = packed(dog, "JPEG")
     exif = Image.Exif()
     exif[0x010E] = "x" * 60_000
@@ -98,13 +98,13 @@ def corpus() -> dict[str, bytes]:
     files["nested.zip"] = files["nested.png"] = archive.getvalue()
     for format in TRUNCATED:
         whole = packed(draw_dog(4, 24), format)
-        step = max(10, len(whole) // 200)  # every tenth byte; of a large file, 200 places
+        step = max(10, len(whole) // 200)  # cuts at every tenth byte, or at 200 places in a large file
         files |= {f"cut-{n:05d}.{format.lower()}": whole[:n] for n in range(0, len(whole), step)}
     return files
 
 
 def mutations(format: str, count: int, seed: int = 0) -> dict[str, bytes]:
-    """Pictures with up to 30 bytes changed, swapped, left out or put in."""
+    """Pictures with up to 30 random changes: bytes overwritten, deleted or inserted."""
     files = {}
     for i in range(count):
         rng = random.Random(f"{format} {seed} {i}")
@@ -130,9 +130,9 @@ def main(folder: Path) -> None:
     vae = tiny_vae()
     vae.latents = some_latents()
     studio = Studio(vae, DogFinder())
-    studio.look(packed(draw_dog(0, 64), "JPEG"))  # what the first call costs is not the files' fault
+    studio.look(packed(draw_dog(0, 64), "JPEG"))  # the first call is slow, and must not count for a file
     for path in sorted(folder.iterdir()):
-        began = time.process_time()  # a busy machine is not the file's fault
+        began = time.process_time()  # processor time does not depend on how busy the machine is
         try:
             sight = studio.look(path)
             studio.reconstruct(sight.photo, sight.crop)

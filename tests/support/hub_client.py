@@ -1,6 +1,6 @@
-"""Fixtures of the Hub on loopback, and how the tests ask it: by the real client, in processes of its own.
+"""Fixtures for the local stand-in of the Hub. Tests use it through the real client, in separate processes.
 
-The time limits are hang guards, three times what is promised.
+The time limits guard against hanging: they are three times the promised times.
 """
 
 import json
@@ -37,7 +37,7 @@ def loopback():
 
 @pytest.fixture
 def hub(loopback):
-    """The Hub, empty and well."""
+    """The Hub, empty and without faults."""
     loopback.repos.clear(), loopback.large.clear(), loopback.requests.clear()
     loopback.fault = ""
     return loopback
@@ -45,14 +45,14 @@ def hub(loopback):
 
 @pytest.fixture
 def env(hub, tmp_path):
-    """What a process needs to take the loopback server for the Hub."""
+    """Environment variables that make a process use the stand-in as the Hub."""
     quiet = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     return os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": "hf_writer"} | quiet
 
 
 @pytest.fixture
 def run(env):
-    """run(*arguments of python, **environment) -> exit status, the last line that it said."""
+    """run(*arguments of python, **environment) -> exit status, output (last line of stderr if it failed)."""
 
     def run(*args, seconds: float = 30, **more) -> tuple[int, str]:
         command, spoken = [sys.executable, *map(str, args)], {"capture_output": True, "text": True}
@@ -66,7 +66,7 @@ def run(env):
 
 @pytest.fixture
 def weights(tmp_path) -> Path:
-    """A tiny model as evaluation leaves it."""
+    """A folder with a tiny model and its metrics, as evaluation writes it."""
     vae = tiny_vae()
     vae.latents = some_latents()
     folder = tmp_path / "weights"
@@ -80,7 +80,7 @@ def weights(tmp_path) -> Path:
 
 @pytest.fixture
 def pushed(hub, weights) -> dict[str, bytes]:
-    """ann/dogs on the Hub, without the time that a push takes."""
+    """Puts the model on the Hub as ann/dogs directly: a real push would take longer."""
     files = {path.name: path.read_bytes() for path in weights.iterdir()}
     hub_repo(hub, "ann/dogs", files)
     return files

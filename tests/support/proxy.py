@@ -1,4 +1,4 @@
-"""A reverse proxy that serves an app under a sub-path, and another site whose page shows it in a frame."""
+"""A reverse proxy that serves an app under a sub-path, and a page that shows the app in a frame."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ from websockets.asyncio.client import connect
 
 from bench.support.servers import free_port
 
-OWN = {"connection", "content-length", "transfer-encoding"}  # headers that belong to one connection
+OWN = {"connection", "content-length", "transfer-encoding"}  # headers for one connection only: not forwarded
 
 
 @contextlib.contextmanager
 def under(prefix: str, target: str):
-    """The proxy's port. It answers `prefix`/... with what target/... answers, and /frame with a page that frames it."""
+    """Yields the proxy's port. It forwards `prefix`/... to target/..., and serves a page with a frame at /frame."""
     port = free_port()
     client = httpx.AsyncClient(base_url=target, timeout=60)
 

@@ -1,4 +1,4 @@
-"""Training as the tests start it: within this process, or in one of its own that can be killed."""
+"""Starts training for tests: in this process, or in a separate one that can be killed."""
 
 import subprocess
 import sys
@@ -29,14 +29,14 @@ def start(*args, module: str = "tests.support.tiny", **options) -> subprocess.Po
 
 
 def finished(process: subprocess.Popen) -> tuple[int, str]:
-    """Exit status and stderr, in which no run may show a traceback."""
+    """Waits for the run. Returns its exit status and stderr, which must not hold a traceback."""
     _, errors = process.communicate(timeout=300)
     assert "Traceback" not in errors, errors
     return process.returncode, errors
 
 
 def fails(*args) -> str:
-    """The one plain sentence with which training ends."""
+    """Runs training, which must fail. Returns its message, which must be one line."""
     with pytest.raises(SystemExit) as caught:
         train.main(list(args))
     text = caught.value.code

@@ -1,4 +1,4 @@
-"""Fixtures of the running app: the real server in its own process, a real Chromium."""
+"""Fixtures for the running app: the real server in its own process, and a real Chromium."""
 
 import contextlib
 import json
@@ -26,12 +26,12 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 @dataclass
 class Server:
     url: str
-    files: Path  # where Gradio keeps what clients upload
+    files: Path  # where Gradio keeps uploaded files
     process: subprocess.Popen
 
 
 def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("app.py",)) -> Server:
-    """app.py in a process of its own, as `make app` starts it, ready to answer."""
+    """Starts app.py in its own process, as `make app` does, and waits until it answers."""
     port = port or free_port()
     env = os.environ | {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
     log = open(folder / "server.log", "w", encoding="utf-8")
@@ -51,8 +51,10 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
 
 @contextlib.contextmanager
 def serving_as(frame: str, tmp_path_factory):
-    """The app with the embedded weights, as if they had learned heads cut out in this frame: "eyes", or "box" as those
-    of version 0.1, which have no Looks and no breeds either."""
+    """Runs the app with a copy of the embedded weights whose config names another frame (how heads were cut out).
+
+    frame: "eyes", or "box" as in version 0.1. Those weights had no Looks and no breeds, so "box" removes these too.
+    """
     folder = shutil.copytree(ROOT / "weights" / "dogvae", tmp_path_factory.mktemp(frame) / "weights")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"frame": frame}), encoding="utf-8")
@@ -83,7 +85,8 @@ def browser():
         launched.close()
 
 
-# Whether a dog comes nearer to its photo by itself depends on the machine: here on window.takes, in seconds.
+# On a fast machine, a dog comes nearer to its photo without a click. Here window.takes (seconds) replaces the measured
+# time, so tests do not depend on the machine.
 TAKES = """
 const { json } = Response.prototype;
 Response.prototype.json = async function () {
@@ -96,9 +99,9 @@ Response.prototype.json = async function () {
 def visit(
     browser, url: str, size: tuple[int, int], own: str | None = None, touch: bool = False, kind: str = "all"
 ) -> Page:
-    """The page, its sliders there: those of a kind, or where that is "", those that a visitor finds first.
+    """Opens the page, waits for its sliders, and shows those of this kind (with "" those that the page opens with).
 
-    page.trouble lists console errors and requests to hosts that are not our own.
+    page.trouble lists console errors, and requests to other hosts.
     """
     page = browser.new_page(viewport={"width": size[0], "height": size[1]}, has_touch=touch, is_mobile=touch)
     page.add_init_script(TAKES)
@@ -116,7 +119,7 @@ def visit(
 
 @contextlib.contextmanager
 def untroubled(page):
-    """Closes the page at the end, and asserts that nothing went wrong on it."""
+    """Closes the page at the end, and asserts that `trouble` is empty."""
     yield page
     trouble = page.trouble
     page.close()
@@ -129,7 +132,7 @@ def show(page, kind: str) -> None:
 
 
 def tab(page, name: str) -> None:
-    """Opens a tab of the pad, by which its panel is shown."""
+    """Opens a tab of the pad."""
     page.get_by_role("tab", name=name, exact=True).click()
 
 

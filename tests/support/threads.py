@@ -1,4 +1,4 @@
-"""Coroutines, waited for where a loop may be running."""
+"""Runs coroutines from synchronous tests."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,6 +7,6 @@ from typing import Any
 
 
 def answered(work: Coroutine) -> Any:
-    """Its result, in a thread of its own: in this one the browser's loop may be running."""
+    """The coroutine's result. It runs in another thread, because playwright's event loop may be running in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result(120)

@@ -1,4 +1,4 @@
-"""What the tests share: tiny networks, dogs drawn by code, and training on them.
+"""Tiny networks, dogs drawn by code, and training on them.
 
 `python -m tests.support.tiny ...` is `python -m training.train ...` with the tiny presets added.
 """
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 WIDTHS = (16, 16, 16, 16, 16)
 SIZES = {"image_size": 32, "encoder_size": 32, "latent_dim": 16, "encoder_width": 16}
 TINY = Config("tiny", **SIZES, decoder_widths=WIDTHS, decoder_blocks=(1,) * 5, draws_half=False)
-# As dogvae is made: looked at twice, and drawn in two steps.
+# Like dogvae: the encoder reads the picture at half its size; the decoder draws half the size, then the whole.
 LARGE = Config(
     "large", **SIZES | {"image_size": 64}, decoder_widths=(*WIDTHS, 16), decoder_blocks=(1, 1, 1, 1, 1, 0)
 )
@@ -36,7 +36,7 @@ TINY_RECIPE = Recipe(batch=8, lr=3e-3, betas=(0.9, 0.99), clip=3.0, **HORIZONS)
 
 
 def draw_dog(seed: int, size: int = 64) -> Image.Image:
-    """A head with ears, eyes and a nose: enough for a network to have something to learn."""
+    """A head with ears, eyes and a nose, so that a network has something to learn."""
     rng = random.Random(seed)
     picture = Image.new("RGB", (size, size), tuple(rng.randrange(256) for _ in range(3)))
     pen, u = ImageDraw.Draw(picture), size / 16
@@ -64,7 +64,7 @@ def drawn_batch(count: int, size: int) -> Tensor:
 
 
 def tiny_vae(config: Config = TINY, seed: int = 0) -> DogVAE:
-    """Untrained, but with every weight at work: new residual blocks would be identities."""
+    """An untrained model. Weights that start at zero get noise; otherwise new residual blocks would be identities."""
     torch.manual_seed(seed)
     vae = DogVAE(config).eval()
     with torch.no_grad():
@@ -84,7 +84,7 @@ def some_latents(dim: int = 16, seed: int = 0) -> Latents:
 
 
 def some_mixture(basis: Basis) -> Mixture:
-    """Two Gaussians, apart along the first direction, with mean 0 and covariance I together."""
+    """Two Gaussians that lie apart along the first direction. Together they have mean 0 and covariance I."""
     widest = min(8, basis.dim)
     apart = torch.zeros(2, widest)
     apart[0, 0], apart[1, 0] = 0.9, -0.9

@@ -13,7 +13,7 @@ test("a square's picture lies where the square does, turned clockwise, at any sc
   const place = { centre: [100, 60], side: 40, angle: Math.PI / 2 };
   const matrix = toPhoto(place, 2, 256);
   agree(apply(matrix, [128, 128]), [200, 120]);
-  agree(apply(matrix, [0, 0]), [240, 80]); // the upright picture's top left is at the right, seen in the photo
+  agree(apply(matrix, [0, 0]), [240, 80]); // the picture's top left corner is at the top right in the photo
   agree(apply(inverse(matrix), [240, 80]), [0, 0]);
   agree(apply(inverse(matrix), [200, 120]), [128, 128]);
 });

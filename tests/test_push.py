@@ -14,7 +14,7 @@ from bench.support.servers import free_port
 from model.pretrained import sha256
 from tests.support.hub_client import fetched, hub_repo, sentence
 from tests.support.tiny import ROOT
-from training.publish.space import stage
+from training.publish.space import SHOWN, stage
 
 
 def push(weights, *more) -> list:
@@ -148,9 +148,8 @@ def test_a_space(hub, run, pushed):
     assert files[card.data.app_file] == (ROOT / "app.py").read_bytes()
     needed = {line.partition(">")[0]: Requirement(line.partition("#")[0]) for line in lines(files["requirements.txt"])}
     assert needed["torch"].specifier.contains("2.11.0") and not needed["torch"].specifier.contains("2.12.0")
-    assert "spaces" in needed and not [
-        name for name in files if name.startswith(("tests", "training", "runs")) and not name.endswith(".md")
-    ]
+    beside = {name for name in files if name.startswith(("tests", "training", "runs")) and not name.endswith(".md")}
+    assert "spaces" in needed and beside == set(SHOWN)
 
     page.commit({"old.py": b"left over"})
     status, text = run(*space[:4], "--hardware", "cpu-basic", seconds=135)  # this time with the embedded weights

@@ -75,8 +75,10 @@ export async function moveAsLinked(query, problem = "") {
 async function moveAlong(wanted) {
   if (!wanted.length) return;
   const { looks, breeds } = state.facts, lookWays = await fetchLooks();
-  const found = await Promise.all(wanted.map(([name]) =>
-    (breeds.includes(name) ? ask(toward(name)) : lookWays?.[looks.findIndex((look) => look.name === name)])));
+  const found = [];
+  for (const [name] of wanted) { // one request after the other: a link may name twenty breeds
+    found.push(breeds.includes(name) ? await ask(toward(name)) : lookWays?.[looks.findIndex((look) => look.name === name)]);
+  }
   let { c } = state.dog; // the visitor may have moved it meanwhile
   found.forEach((way, i) => {
     if (way) c = along(c, way, standing(c, way) + wanted[i][1]);

@@ -117,8 +117,10 @@ def _bilinear(dtype: torch.dtype) -> nn.Conv2d:
 
 def packed(vae: DogVAE) -> DogVAE:
     """The same VAE for decoding on a CPU, which shares all but what it packs with the given one (16 MB of dogvae in
-    bfloat16). Elsewhere, and where torch has not these functions, that one itself."""
+    bfloat16). That one itself on a GPU, where torch has not these functions, and in bfloat16 without AVX-512."""
     if vae.device.type != "cpu" or not all(hasattr(torch.ops.mkldnn, name) for name in FUNCTIONS):
+        return vae
+    if vae.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return vae
     shared = [*vae.parameters(), *vae.buffers(), vae.latents, vae.looks, vae.breeds]
     vae = copy.deepcopy(vae, {id(part): part for part in shared})

@@ -149,6 +149,9 @@ def test_eight_pictures_can_be_overfitted():
 def test_a_packed_decoder_draws_the_same_and_leaves_the_other_as_it_was(preset, dtype):
     vae = tiny_vae(TINY_PRESETS[preset]).to(dtype, memory_format=torch.channels_last).requires_grad_(False)
     quick, z = packed(vae), torch.randn(3, vae.config.latent_dim)
+    if dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        assert quick is vae  # this CPU packs float32 alone
+        return
     assert any(isinstance(module, PackedConv) for module in quick.decoder.modules())
     assert not any(isinstance(module, PackedConv) for module in vae.modules())
     assert {p.data_ptr() for p in quick.parameters()} >= {p.data_ptr() for p in vae.parameters()}  # the same memory

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageStat
 from tests.support.serving import DESKTOP, PHONE, PIXELS, ROOT, serve, tab, visit
 from ui.photo import ASIDE, DOUBT
 
-REST = "document.querySelector('#dog img').src.startsWith('data:image/png')"
+REST = "document.querySelector('#dog:not([aria-busy=true]) img')?.src.startsWith('data:image/png')"
 
 
 def picture(page) -> str:

@@ -40,6 +40,8 @@ def serving(command: list[str], port: int, folder: str, **environment: str):
                 httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
                 break
             time.sleep(0.2)
+        else:
+            raise RuntimeError(f"{' '.join(command)} did not answer within three minutes.")
         yield process
     finally:
         if process.poll() is not None:

@@ -1,6 +1,7 @@
-// Shows the dog's picture, `#dog img`. At rest it is the one in the store; while the dog moves, it comes as a file.
+// Shows the dog's picture, `#dog img`. At rest it is the one in the store; while the dog moves, it comes as a file, and
+// `#dog` is marked as busy.
 
-import { image } from "./page.js";
+import { image, part } from "./page.js";
 import { state, subscribe } from "./store.js";
 
 // Numbers of the last picture that came, and of the one that is shown.
@@ -37,6 +38,7 @@ export const toDataUrl = (file) => new Promise((take, fail) => {
 export function start() {
   subscribe(["dog"], () => { // a moving dog keeps the shown picture until its own comes
     const { settled, picture } = state.dog;
+    part("#dog").setAttribute("aria-busy", `${!settled}`);
     if (settled && (received > shown || image("#dog img").src !== picture)) show(++received, picture);
   });
 }

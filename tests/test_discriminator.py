@@ -10,7 +10,7 @@ from tests.support.tiny import LARGE, drawn_batch, tiny_vae
 from training.critic import Critic, load_critic, save_critic
 from training.discriminator import Augmentation, Discriminator, critic_loss, realism_loss
 from training.features import load_lite0
-from training.losses import PerceptualLoss
+from training.losses import PerceptualLoss, repeated, windows
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -84,9 +84,10 @@ def test_enlargements_are_not_looked_at_closely(monkeypatch):
     monkeypatch.setattr(critic, "_compare", lambda name, *both: compared.update({name: both}) or compare(name, *both))
     assert critic.judge(x, x.flip(0), torch.tensor([False, False]), generator()).fine == 0
     assert compared.keys() == {"whole"}
-    assert critic.judge(x, x.flip(0), torch.tensor([False, True]), generator()).fine != 0
+    enlarged = torch.cat([torch.full_like(x[:1], torch.nan), x[1:]])
+    assert critic.judge(enlarged, x.flip(0), torch.tensor([False, True]), generator()).fine != 0
     photos, drawn = compared["fine"]
-    assert len(photos) == 1 and len(drawn) == 2, "the photo that has hair; of drawn pictures all"
+    assert photos.isfinite().all() and len(photos) == len(drawn) == 2, "the photo that has hair, twice"
 
 
 @pytest.fixture
@@ -140,3 +141,17 @@ def test_a_critic_that_is_missing_damaged_or_of_other_widths_begins_anew(tmp_pat
     save_file({"whole.heads.0.0.bias": torch.zeros(3)}, tmp_path / "critic.safetensors")
     assert not load_critic(critic, tmp_path) and "other widths" in capsys.readouterr().out
     assert all(torch.equal(v, before[k]) for k, v in critic.networks.state_dict().items())
+
+
+def test_windows_are_what_slices_would_be():
+    x = torch.randn(3, 2, 9, 7, generator=generator()).requires_grad_()
+    corners = torch.tensor([[0, 0], [5, 3], [2, 1]])
+    cut, slices = windows(x, corners, 4), [p[:, r : r + 4, c : c + 4] for p, (r, c) in zip(x, corners.tolist())]
+    assert torch.equal(cut, torch.stack(slices))
+    (gradient,) = torch.autograd.grad(cut.square().sum(), x)
+    assert torch.equal(gradient, torch.autograd.grad(torch.stack(slices).square().sum(), x)[0])
+
+
+def test_the_chosen_are_repeated_until_the_batch_is_full():
+    assert repeated(torch.tensor([False, True, False, True, False])).tolist() == [1, 3, 1, 3, 1]
+    assert repeated(torch.ones(3, dtype=torch.bool)).tolist() == [0, 1, 2]

@@ -73,6 +73,12 @@ def test_every_learning_rate_grows_with_the_root_of_the_batch():
         assert getattr(four, rate) == pytest.approx(2 * getattr(one, rate)), rate
 
 
+def test_what_warms_up_takes_as_many_steps_with_another_batch():
+    one, four = TINY_RECIPE, scaled(TINY_RECIPE, 4 * TINY_RECIPE.batch)
+    for horizon in ("warmup", "kl_warmup", "realism_warmup", "critic_alone"):
+        assert getattr(four, horizon) == 4 * getattr(one, horizon), horizon
+
+
 def test_a_resumed_run_keeps_its_batch(tmp_path, drawn):
     train.main(arguments(tmp_path / "run", drawn, "--batch", 16, images=32))
     assert make(tmp_path / "run", drawn, "--resume").batch == 16

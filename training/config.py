@@ -27,7 +27,9 @@ class Recipe:
 
 
 RECIPES = {
-    "dogvae": Recipe(batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0, skip=60.0, realism_share=0.75),
+    "dogvae": Recipe(
+        batch=16, lr=6e-4, betas=(0.9, 0.99), clip=3.0, skip=60.0, ema_halflife=20_000, realism_share=0.75
+    ),
     "classic": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=0.00025),
     "autoencoder": Recipe(batch=128, lr=5e-4, betas=(0.9, 0.999), clip=1e9, kl_warmup=0, kl=0.0),
     # The price at which random numbers from N(0, I) draw dogs: RESULTS.md, "What the price of KL buys".
@@ -123,9 +125,12 @@ def check_names(**folders: str | None) -> None:
 
 
 def scaled(recipe: Recipe, batch: int | None) -> Recipe:
-    """The recipe for another batch: Adam's learning rates grow with its root (Malladi 2022, arXiv:2205.10287)."""
+    """The recipe for another batch: Adam's learning rates grow with its root (Malladi 2022, arXiv:2205.10287), and what
+    warms up takes as many steps as before."""
     if not batch:
         return recipe
-    root = (batch / recipe.batch) ** 0.5
-    rates = {name: root * getattr(recipe, name) for name in ("lr", "realism_lr", "critic_lr")}
-    return replace(recipe, batch=batch, **rates)
+    times = batch / recipe.batch
+    rates = {name: times**0.5 * getattr(recipe, name) for name in ("lr", "realism_lr", "critic_lr")}
+    warm = ("warmup", "kl_warmup", "realism_warmup", "critic_alone")
+    horizons = {name: round(times * getattr(recipe, name)) for name in warm}
+    return replace(recipe, batch=batch, **rates, **horizons)

@@ -14,7 +14,7 @@ from model.files import write_whole
 from model.residual import shrink
 
 from .discriminator import Augmentation, Discriminator, critic_loss, realism_loss
-from .losses import PerceptualLoss, patches
+from .losses import PerceptualLoss, patches, repeated
 from .processes import average_gradients
 
 NAME = "critic.safetensors"
@@ -59,7 +59,7 @@ class Critic:
         fine = torch.zeros((), device=x.device)
         if x.shape[-1] > size and sharp.any():
             augment = Augmentation(count, size, generator, x.device)
-            photos = augment(patches(x, size, generator)[sharp.to(x.device)])
+            photos = augment(patches(x[repeated(sharp).to(x.device)], size, generator))
             fine, loss, _, _ = self._compare("fine", photos, augment(patches(drawn, size, generator)))
             self.loss = self.loss + loss
         return Verdict(whole, fine, real, seen)

@@ -14,6 +14,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from model.trunk import LITE0_CHANNELS as CHANNELS
 from model.trunk import unit_normalize
 
+from .losses import windows
+
 MIXED = (32, 128, 128, 128, 128)  # of each stride once they are mixed; few at the finest, which holds most places
 
 
@@ -83,23 +85,20 @@ class Augmentation:
 
         self.brightness, self.saturation, self.contrast = uniform(-0.5, 0.5), uniform(0.5, 1.5), uniform(0.75, 1.25)
         self.reach, hole = size // 8, size * 3 // 8
-        self.shifts = torch.randint(-self.reach, self.reach + 1, (count, 2), generator=generator).tolist()
-        corners = torch.randint(-hole // 2, size - hole // 2, (count, 2), generator=generator)
-        along = torch.arange(size)
+        # Where each picture is cut out of its padded one.
+        self.corners = torch.randint(2 * self.reach + 1, (count, 2), generator=generator).to(device)
+        corners = torch.randint(-hole // 2, size - hole // 2, (count, 2), generator=generator).to(device)
+        along = torch.arange(size, device=device)
         rows, columns = ((along >= c) & (along < c + hole) for c in (corners[:, :1], corners[:, 1:]))
-        self.kept = ~(rows[:, None, :, None] & columns[:, None, None, :]).to(device)
+        self.kept = ~(rows[:, None, :, None] & columns[:, None, None, :])
 
     def __call__(self, x: Tensor) -> Tensor:
         """[B, 3, S, S] with B at most `count`; differentiable."""
-        n, size, reach = len(x), x.shape[-1], self.reach
+        n = len(x)
         x = x + self.brightness[:n]
         grey = x.mean(dim=1, keepdim=True)
         x = (x - grey) * self.saturation[:n] + grey
         middle = x.mean(dim=(1, 2, 3), keepdim=True)
         x = (x - middle) * self.contrast[:n] + middle
-        padded = F.pad(x, [reach] * 4)
-        moved = [
-            p[:, reach + dy : reach + dy + size, reach + dx : reach + dx + size]
-            for p, (dy, dx) in zip(padded, self.shifts)
-        ]
-        return torch.stack(moved) * self.kept[:n]
+        moved = windows(F.pad(x, [self.reach] * 4), self.corners[:n], x.shape[-1])
+        return moved * self.kept[:n]

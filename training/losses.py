@@ -87,11 +87,11 @@ class PerceptualLoss(nn.Module):
         """Feature distance of patches at full size. Enlargements have no detail to compare, and are left out."""
         if not sharp.any():
             return x_hat.sum() * 0
-        both = patches(torch.cat([x, x_hat])[sharp.to(x.device).repeat(2)], self.size, generator, same=2)
-        photos, drawn = both.chunk(2)
+        index = repeated(sharp).to(x.device)
+        photos, drawn = patches(torch.cat([x[index], x_hat[index]]), self.size, generator, same=2).chunk(2)
         with torch.no_grad():
             real = self.trunk_features(photos)
-        return perceptual_distance(self.trunk_features(drawn), real).sum() / len(x)
+        return perceptual_distance(self.trunk_features(drawn), real).mean() * sharp.float().mean()
 
     def of_range(self, x_hat: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """How far pictures go beyond -1..1: they are clamped when shown, so no other term holds such values back."""
@@ -120,11 +120,30 @@ class PerceptualLoss(nn.Module):
         return self.L1 / 2 * l1 + self.PERCEPTUAL * perceptual, {"coarse l1": l1, "coarse perceptual": perceptual}
 
 
+def repeated(chosen: Tensor) -> Tensor:
+    """bool [B], not all False -> [B]: the numbers of those that are True, from the first again until there are B.
+
+    So what follows has one shape for every batch: for each new one, a GPU would be prepared anew.
+    """
+    numbers = chosen.nonzero().flatten()
+    return numbers[torch.arange(len(chosen)) % len(numbers)]
+
+
 def patches(x: Tensor, size: int, generator: torch.Generator, same: int = 1) -> Tensor:
     """A patch [N, 3, size, size] of each picture, at a place of its own.
 
     same: x consists of this many equal parts; the i-th pictures of all parts share a place.
     """
     room = x.shape[-1] - size + 1
-    places = torch.randint(room, (len(x) // same, 2), generator=generator).repeat(same, 1).tolist()
-    return torch.stack([p[:, top : top + size, left : left + size] for p, (top, left) in zip(x, places)])
+    places = torch.randint(room, (len(x) // same, 2), generator=generator).repeat(same, 1)
+    return windows(x, places, size)
+
+
+def windows(x: Tensor, corners: Tensor, size: int) -> Tensor:
+    """Of each picture [N, C, H, W] the square [N, C, size, size] that begins at its corner: [N, 2], row and column.
+
+    In two steps for all at once: a slice of each would cost a GPU a thousand small tasks, there and back.
+    """
+    rows, columns = (corners.to(x.device).T[:, :, None] + torch.arange(size, device=x.device)).unbind()
+    x = x.gather(2, rows[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[3]))
+    return x.gather(3, columns[:, None, None, :].expand(-1, x.shape[1], size, -1))

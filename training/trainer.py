@@ -31,7 +31,7 @@ from .log import Log
 from .losses import ClassicLoss, PerceptualLoss
 from .phases import PHASES, Phase
 from .pictures import save_grid, save_loss_curve
-from .processes import TrainingError, average_gradients, make_accelerator
+from .processes import TrainingError, average_gradients, has_room, make_accelerator
 from .schedule import update_ema
 
 MAX_BAD_STEPS = 20  # in a row with a loss or gradient that is not finite
@@ -116,12 +116,14 @@ class Trainer:
             if facts and facts.get("stream"):
                 self.samples.resume(facts["stream"], *share)
             return
-        self.upright, self.val = load_splits(config.data, size, accelerator.is_main_process, self.out)
-        self.train_pictures = self.upright
+        self.train_pictures, self.val = load_splits(config.data, size, accelerator.is_main_process, self.out)
+        count = len(self.train_pictures)
         if config.aside:
             aside = load_pictures(config.aside, size, accelerator.is_main_process, self.out)
-            count, self.train_pictures = len(self.upright), self.upright.with_more(aside)
-            self.upright = self.train_pictures.first(count)  # shares its memory
+            self.train_pictures = self.train_pictures.with_more(aside)
+        if has_room(accelerator.device, self.train_pictures.pixels.nbytes):  # then no step waits for them
+            self.train_pictures = self.train_pictures.to(accelerator.device)
+        self.upright = self.train_pictures.first(count)  # shares its memory
         if accelerator.is_main_process and self._looks_twice() and not self.train_pictures.sharp.any():
             print("All pictures are enlargements: the fine look at full size has nothing to look at, and is left out.")
         self.samples = Samples(self.train_pictures, dim, config.seed)

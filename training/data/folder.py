@@ -9,7 +9,7 @@ import csv
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -53,6 +53,9 @@ class Pictures:
         if self.side is None:
             return torch.ones(len(self), dtype=torch.bool)
         return self.side >= SHARP * self.pixels.shape[-1]
+
+    def to(self, device: torch.device) -> "Pictures":
+        return replace(self, pixels=self.pixels.to(device))
 
     def first(self, count: int) -> "Pictures":
         return Pictures(self.pixels[:count], [], None if self.side is None else self.side[:count])
@@ -168,7 +171,7 @@ class Samples:
         """
         index, mirrored, eps = self.which(start, count)
         x = self.pictures.floats(index)
-        x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+        x = torch.where(mirrored.to(x.device)[:, None, None, None], x.flip(3), x)
         return Batch(x, eps, self.pictures.sharp[index], start, self._seed(start if step is None else step))
 
     def _seed(self, start: int) -> int:

@@ -21,8 +21,8 @@ LITE0_CHANNELS = tuple(LITE0["channels"][stage] for stage in TAPS)  # 16, 24, 40
 class SameConv(nn.Conv2d):
     """A convolution padded as TensorFlow's SAME does: on even sizes, stride 2 starts one pixel further in.
 
-    Depthwise, a stride of 2 is computed as every second output of a stride of 1: PyTorch's CPU kernel for the
-    backward pass of a strided depthwise convolution is three times slower than doing the work twice over.
+    Depthwise, on a CPU, a stride of 2 is computed as every second output of a stride of 1: PyTorch's CPU kernel for
+    the backward pass of a strided depthwise convolution is three times slower than doing the work twice over.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1):
@@ -33,11 +33,11 @@ class SameConv(nn.Conv2d):
         if self.every == 1:
             return super().forward(x)
         top, left = (1 - side % 2 for side in x.shape[-2:])  # pixels further in
-        if self.groups > 1:
+        if self.groups > 1 and x.device.type == "cpu":
             return super().forward(x)[:, :, top :: self.every, left :: self.every]
         reach = self.kernel_size[0] // 2
         padded = F.pad(x, (reach - left, reach, reach - top, reach))
-        return F.conv2d(padded, self.weight, self.bias, stride=self.every)
+        return F.conv2d(padded, self.weight, self.bias, stride=self.every, groups=self.groups)
 
 
 class InvertedResidual(nn.Module):

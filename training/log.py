@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .processes import name_of
+
 if TYPE_CHECKING:
     from .trainer import Trainer
 
@@ -40,6 +42,7 @@ class Log:
         line: dict = {"images": trainer.images, "minutes": round(trainer.minutes, 3)}
         line |= {"images_per_second": round(rate, 2)}
         line |= {"phase": trainer.phase.name, "processes": trainer.accelerator.num_processes}
+        line |= {"device": name_of(trainer.accelerator.device)}
         line |= {"lr": trainer.phase.learning_rate(), "loss": loss, "skipped_steps": trainer.skipped_steps}
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -36,6 +36,10 @@ def one_of_several() -> Iterator[None]:
         os._exit(1)  # an orderly end would wait for the one that is gone
 
 
+def name_of(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+
+
 def has_room(device: torch.device, size: int) -> bool:
     """Whether the device is a GPU, and so many bytes are at most a quarter of what is free on it."""
     return device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] / 4

@@ -170,7 +170,7 @@ def reconstructions_table(models: list[dict], anchors: dict) -> list[str]:
     columns = {"KID x1e3": "kid", "perceptual": "perceptual:.3f", "PSNR dB": "psnr:.2f", "SSIM": "ssim:.3f"}
     columns |= {"recall": "recall:.1%", "sharpness": "sharpness:.2f", "dog rate": "dog_rate:.1%"}
     about = {"active units": "active_units:d", "KL nats": "kl_nats:.0f"}
-    about |= {"images": "images:,d", "minutes": "minutes:.0f"}
+    about |= {"images": "images:,d", "minutes": "minutes:.1f"}
     none = [""] * len(about)
     rows = [[f"*{n} picture*", *cells(anchors[n]["reconstructions"], columns), *none] for n in ("blurred", "mean")]
     for m in models:
@@ -228,8 +228,9 @@ def cells(values: dict, columns: dict[str, str]) -> list[str]:
 
 
 def training_facts(folder: Path, digest: str) -> dict:
-    """Images seen and minutes of training: from the run's log, else from an earlier metrics.json of these weights."""
-    facts = {"images": None, "minutes": None}
+    """Images seen, minutes of training and on what: from the run's log, else from an earlier metrics.json of these
+    weights."""
+    facts = {"images": None, "minutes": None, "device": None}
     try:
         if (folder / "log.jsonl").is_file():
             lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()

@@ -117,7 +117,7 @@ def _bilinear(dtype: torch.dtype) -> nn.Conv2d:
 
 def packed(vae: DogVAE) -> DogVAE:
     """The same VAE for decoding on a CPU, which shares all but what it packs with the given one (16 MB of dogvae in
-    bfloat16). That one itself on a GPU, where torch has not these functions, and in bfloat16 without AVX-512."""
+    bfloat16). That one itself: on a GPU; where torch has not these functions; in bfloat16 without AVX-512."""
     if vae.device.type != "cpu" or not all(hasattr(torch.ops.mkldnn, name) for name in FUNCTIONS):
         return vae
     if vae.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():

@@ -189,7 +189,9 @@ def test_a_sample_does_not_depend_on_how_it_is_batched():
     parts = [mixed.batch(start, count) for start, count in ((0, 7), (7, 16), (23, 1), (24, 16))]
     assert torch.equal(torch.cat([part.x for part in parts]), whole.x)
     assert torch.equal(torch.cat([part.eps for part in parts]), whole.eps)
-    assert mixed.batch(24, 8, step=8).seed == mixed.batch(8, 16).seed != whole.seed, "that of the whole step"
+    part, step = mixed.batch(24, 8, step=8), mixed.batch(8, 16)
+    assert part.step_seed == step.step_seed == step.seed, "that of the whole step"
+    assert len({part.seed, step.seed, whole.seed}) == 3, "and each part has one of its own"
 
 
 def test_the_seed_decides():

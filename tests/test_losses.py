@@ -24,7 +24,7 @@ def case(request):
     vae, loss = tiny_vae(config).train(), make_loss()
     x = drawn_batch(4, config.image_size)
     eps = torch.randn(4, config.latent_dim, generator=torch.Generator().manual_seed(0))
-    batch = Batch(x, eps, torch.tensor([True, False, True, True]), start=0, seed=7)
+    batch = Batch(x, eps, torch.tensor([True, False, True, True]), start=0, seed=7, step_seed=7)
 
     def forward(kl_weight: float = 0.002):
         return loss(vae, batch, kl_weight)
@@ -79,13 +79,13 @@ def test_a_perfect_reconstruction_costs_nothing(case):
     vae, loss, weights, _ = case
     x, zeros = drawn_batch(2, vae.config.image_size), torch.zeros(2, vae.config.latent_dim)
     logvar = zeros if vae.config.variational else None
-    total, _ = loss(lambda *_: (x, zeros, logvar, None), Batch(x, zeros, torch.ones(2, dtype=torch.bool), 0, 0), 1.0)
+    total, _ = loss(lambda *_: (x, zeros, logvar, None), Batch(x, zeros, torch.ones(2, dtype=torch.bool), 0, 0, 0), 1.0)
     assert total.abs() < 1e-6
 
 
 def test_mse_is_that_of_pixels_0_to_255():
     x = torch.zeros(1, 3, 8, 8)
-    batch = Batch(x, torch.zeros(1, 4), torch.ones(1, dtype=torch.bool), 0, 0)
+    batch = Batch(x, torch.zeros(1, 4), torch.ones(1, dtype=torch.bool), 0, 0, 0)
     total, _ = ClassicLoss()(lambda *_: (x + 2 / 255, torch.zeros(1, 4), None, None), batch, 1.0)
     torch.testing.assert_close(total, torch.tensor(1.0))
 

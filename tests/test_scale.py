@@ -78,8 +78,7 @@ def test_two_processes_train_as_one(tmp_path, drawn):
         assert lines[-1]["images"] == 2000 and len({line["images"] for line in lines}) == len(lines), "one writer"
         assert load(out).latents is not None
         ends.append(losses(out))
-    # Sums in another order part two runs a little more with every step; that the gradients are the same, the test
-    # below asks exactly.
+    # Sums in another order part two runs a little more with every step. The test above compares the gradients of one.
     assert ends[1] == pytest.approx(ends[0], rel=0.15)
     assert ends[0][-1] < ends[0][0]
 

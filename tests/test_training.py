@@ -14,7 +14,7 @@ from tests.support.running import arguments, fails, finished, make, start
 from tests.support.tiny import TINY_PRESETS, TINY_RECIPE, draw_folder, tiny_vae
 from training import train
 from training.checkpoint import NAME, read_facts
-from training.config import RECIPES, scaled
+from training.config import RECIPES, TrainConfig, scaled
 from training.schedule import learning_rate, update_ema
 from training.trainer import Trainer, TrainingError
 
@@ -77,6 +77,13 @@ def test_what_warms_up_takes_as_many_steps_with_another_batch():
     one, four = TINY_RECIPE, scaled(TINY_RECIPE, 4 * TINY_RECIPE.batch)
     for horizon in ("warmup", "kl_warmup", "realism_warmup", "critic_alone"):
         assert getattr(four, horizon) == 4 * getattr(one, horizon), horizon
+
+
+def test_nothing_warms_up_for_longer_than_a_part_of_its_phase():
+    recipe = TrainConfig(data="d", out="o", images=10_000, batch=512, realism=0.75).recipe()
+    assert recipe.warmup == 250 and recipe.kl_warmup == 1250 and recipe.realism_warmup == 750
+    long = TrainConfig(data="d", out="o", images=10_000_000, batch=16, realism=0.75).recipe()
+    assert long.warmup == RECIPES["dogvae"].warmup and long.kl_warmup == RECIPES["dogvae"].kl_warmup
 
 
 def test_a_resumed_run_keeps_its_batch(tmp_path, drawn):

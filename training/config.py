@@ -106,7 +106,9 @@ class TrainConfig:
         recipe = scaled(RECIPES[self.preset], self.batch)
         if self.kl is not None:
             recipe = replace(recipe, kl=self.kl)
-        return recipe if self.realism is None else replace(recipe, realism_share=self.realism)
+        if self.realism is not None:
+            recipe = replace(recipe, realism_share=self.realism)
+        return within(recipe, self.images) if self.images else recipe
 
     def model_config(self) -> Config:
         """Of the model to train. Where KL costs nothing it is a plain autoencoder, which draws no noise."""
@@ -134,3 +136,16 @@ def scaled(recipe: Recipe, batch: int | None) -> Recipe:
     warm = ("warmup", "kl_warmup", "realism_warmup", "critic_alone")
     horizons = {name: round(times * getattr(recipe, name)) for name in warm}
     return replace(recipe, batch=batch, **rates, **horizons)
+
+
+def within(recipe: Recipe, images: int) -> Recipe:
+    """The recipe for a run of so many images: rates warm up within a tenth of their phase, the price of KL within half
+    of the first."""
+    second = recipe.realism_share * images
+    first = images - second
+    return replace(
+        recipe,
+        warmup=max(1, min(recipe.warmup, round(first / 10))),
+        kl_warmup=min(recipe.kl_warmup, round(first / 2)),
+        realism_warmup=max(1, min(recipe.realism_warmup, round(second / 10))),
+    )

@@ -87,8 +87,11 @@ class Critic:
 
     def step(self) -> None:
         """One update of the discriminators, unless the gradient is not finite."""
-        average_gradients(self.accelerator, self.networks)
         trained = [p for p in self.networks.parameters() if p.requires_grad]
+        if self.accelerator.num_processes > 1:  # one whose photos are all enlargements sends zeros
+            for parameter in trained:
+                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        average_gradients(self.accelerator, self.networks)
         if torch.isfinite(self.accelerator.clip_grad_norm_(trained, self.CLIP)):
             self.optimizer.step()
         self.optimizer.zero_grad()

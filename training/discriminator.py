@@ -87,9 +87,9 @@ class Augmentation:
         self.reach, hole = size // 8, size * 3 // 8
         # Where each picture is cut out of its padded one.
         self.corners = torch.randint(2 * self.reach + 1, (count, 2), generator=generator).to(device)
-        corners = torch.randint(-hole // 2, size - hole // 2, (count, 2), generator=generator).to(device)
+        holes = torch.randint(-hole // 2, size - hole // 2, (count, 2), generator=generator).to(device)
         along = torch.arange(size, device=device)
-        rows, columns = ((along >= c) & (along < c + hole) for c in (corners[:, :1], corners[:, 1:]))
+        rows, columns = ((along >= c) & (along < c + hole) for c in (holes[:, :1], holes[:, 1:]))
         self.kept = ~(rows[:, None, :, None] & columns[:, None, None, :])
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -65,8 +65,8 @@ class PerceptualLoss(nn.Module):
         self, vae: DogVAE, batch: Batch, kl_weight: float, autocast: Callable = nullcontext
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """kl_weight: the price of a nat; autocast: makes the context that the network runs in."""
-        x, generator = batch.x, torch.Generator().manual_seed(batch.seed)
-        down, right = torch.randint(-self.REACH, self.REACH + 1, (2,), generator=generator).tolist()
+        x, of_step = batch.x, torch.Generator().manual_seed(batch.step_seed)
+        down, right = torch.randint(-self.REACH, self.REACH + 1, (2,), generator=of_step).tolist()
         with torch.no_grad():
             real = self.whole(x, (down, right))
         with autocast():  # the encoder reads what the loss compares with
@@ -79,12 +79,12 @@ class PerceptualLoss(nn.Module):
         total = self.L1 * l1 + self.PERCEPTUAL * perceptual + kl_weight * kl + half_loss
         parts = {"l1": l1, "perceptual": perceptual, "kl": kl} | half_parts
         if x.shape[-1] > self.size:
-            parts["fine"] = self._fine(x, x_hat, batch.sharp, generator)
+            parts["fine"] = self._fine(x, x_hat, batch.sharp, torch.Generator().manual_seed(batch.seed))
             total = total + self.FINE * parts["fine"]
         return total, parts
 
     def _fine(self, x: Tensor, x_hat: Tensor, sharp: Tensor, generator: torch.Generator) -> Tensor:
-        """Feature distance of patches at full size. Enlargements have no detail to compare, and are left out."""
+        """Feature distance of patches at full size. Enlargements have no detail to compare: others take their place."""
         if not sharp.any():
             return x_hat.sum() * 0
         index = repeated(sharp).to(x.device)
@@ -123,7 +123,7 @@ class PerceptualLoss(nn.Module):
 def repeated(chosen: Tensor) -> Tensor:
     """bool [B], not all False -> [B]: the numbers of those that are True, from the first again until there are B.
 
-    So what follows has one shape for every batch: for each new one, a GPU would be prepared anew.
+    So what follows has the same shape for every batch: for each new one, cuDNN plans its kernels anew.
     """
     numbers = chosen.nonzero().flatten()
     return numbers[torch.arange(len(chosen)) % len(numbers)]
@@ -142,7 +142,7 @@ def patches(x: Tensor, size: int, generator: torch.Generator, same: int = 1) -> 
 def windows(x: Tensor, corners: Tensor, size: int) -> Tensor:
     """Of each picture [N, C, H, W] the square [N, C, size, size] that begins at its corner: [N, 2], row and column.
 
-    In two steps for all at once: a slice of each would cost a GPU a thousand small tasks, there and back.
+    In two steps for all pictures: a slice of each would be many small kernels on a GPU, forward and backward.
     """
     rows, columns = (corners.to(x.device).T[:, :, None] + torch.arange(size, device=x.device)).unbind()
     x = x.gather(2, rows[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[3]))

@@ -37,7 +37,7 @@ def one_of_several() -> Iterator[None]:
 
 
 def name_of(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
 
 
 def has_room(device: torch.device, size: int) -> bool:

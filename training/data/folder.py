@@ -28,17 +28,18 @@ Folder = str | Path
 
 @dataclass
 class Batch:
-    """Samples `start` .. of a run, and a seed for whatever else is drawn at random with them."""
+    """Samples `start` .. of a run, and seeds for whatever else is drawn at random with them."""
 
     x: Tensor  # [B, 3, S, S] in [-1, 1]
     eps: Tensor  # [B, latent_dim] ~ N(0, 1)
     sharp: Tensor  # bool [B]: False for enlargements of heads that were small in their photo (`Pictures.sharp`)
     start: int
-    seed: int
+    seed: int  # for these samples alone
+    step_seed: int  # for what is the same in all parts of a step
 
     def to(self, device: torch.device) -> "Batch":
         x = self.x.to(device).contiguous(memory_format=torch.channels_last)
-        return Batch(x, self.eps.to(device), self.sharp, self.start, self.seed)
+        return replace(self, x=x, eps=self.eps.to(device))
 
 
 @dataclass
@@ -166,16 +167,17 @@ class Samples:
     def batch(self, start: int, count: int, step: int | None = None) -> Batch:
         """Samples start .. start + count.
 
-        step: the first sample of the whole step, of which these may be a part. The batch's seed follows from it, so
-        that what is drawn at random does not depend on how a step is divided.
+        step: the first sample of the whole step, of which these may be a part.
         """
         index, mirrored, eps = self.which(start, count)
         x = self.pictures.floats(index)
         x = torch.where(mirrored.to(x.device)[:, None, None, None], x.flip(3), x)
-        return Batch(x, eps, self.pictures.sharp[index], start, self._seed(start if step is None else step))
+        return Batch(x, eps, self.pictures.sharp[index], start, *self._seeds(start, step))
 
-    def _seed(self, start: int) -> int:
-        return (self.seed * 15_485_863 + start) % 2**63
+    def _seeds(self, start: int, step: int | None) -> tuple[int, int]:
+        """`Batch.seed` and `Batch.step_seed`."""
+        own, shared = ((self.seed * 15_485_863 + n) % 2**63 for n in (start, start if step is None else step))
+        return own, shared
 
     def which(self, start: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """The same samples as numbers of pictures [B], whether they are mirrored [B], and noise [B, latent_dim]."""

@@ -204,7 +204,7 @@ class Stream(Samples):
         mirrored, eps = self.chance(start, count)
         x = pictures.floats(slice(None))
         x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
-        return Batch(x, eps, pictures.sharp, start, self._seed(start if step is None else step))
+        return Batch(x, eps, pictures.sharp, start, *self._seeds(start, step))
 
     def _read(self, count: int) -> tuple[Pictures, dict]:
         good: list[tuple[Tensor, int]] = []

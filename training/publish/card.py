@@ -172,7 +172,6 @@ def _fill_in(folder: Path, name: str | None) -> str:
     source = Path(metrics["data"]["folder"]).name
     counts, train = metrics["data"], f"{metrics['data']['train']:,}"
     ours = OUR_DATA.get((source, counts["train"], counts["val"]))
-    gpu = metrics.get("device") if metrics.get("device") != "CPU" else None
     return CARD.format(
         head=front_matter(metrics, bool(ours)).to_yaml(),
         title=title,
@@ -186,10 +185,17 @@ def _fill_in(folder: Path, name: str | None) -> str:
         table=tables(metrics),
         images=f"{metrics['images']:,}" if metrics["images"] else "an unknown number of",
         minutes=f"{metrics['minutes']:.1f}".removesuffix(".0") if metrics["minutes"] else "an unknown number of",
-        where=f" on one {gpu}" if gpu else " on two CPU cores that were busy with other\nwork too" if ours else "",
+        where=where(metrics, bool(ours)),
         data=OURS.format(flickr=ours) if ours else THEIRS.format(train=train, folder=source),
         trunk=TRUNK if config["network"] == "residual" else "",
     )
+
+
+def where(metrics: dict, ours: bool) -> str:
+    """What the weights were trained on, as the end of a sentence. Until 0.2 it was not noted."""
+    if metrics.get("device") in (None, "CPU"):
+        return " on two CPU cores that were busy with other\nwork too" if ours else ""
+    return f" on {metrics['processes']} x {metrics['device']}"
 
 
 def main() -> None:

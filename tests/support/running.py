@@ -30,7 +30,7 @@ def start(*args, module: str = "tests.support.tiny", **options) -> subprocess.Po
 
 def finished(process: subprocess.Popen) -> tuple[int, str]:
     """Waits for the run. Returns its exit status and stderr, which must not hold a traceback."""
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=600)
     assert "Traceback" not in errors, errors
     return process.returncode, errors
 

@@ -198,7 +198,7 @@ def test_dogs_that_came_nearer_are_measured_and_so_are_their_edits(data, tmp_pat
 
 def test_what_is_known_of_other_weights_is_not_taken_over(tmp_path):
     (tmp_path / "metrics.json").write_text('{"sha256": "of others", "images": 7, "minutes": 7}')
-    nothing = dict.fromkeys(("images", "minutes", "device", "processes"))
+    nothing = dict.fromkeys(("images", "pictures", "minutes", "device", "processes"))
     assert evaluate.training_facts(tmp_path, "ours") == nothing
     assert evaluate.training_facts(tmp_path, "of others") == nothing | {"images": 7, "minutes": 7}
 

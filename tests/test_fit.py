@@ -8,10 +8,14 @@ import torch
 from model import load
 from model.pretrained import save
 from tests.support.tiny import some_latents, tiny_vae
-from training import choosing, fit
+from training import choosing, fit, flow
 
 
-def test_fit_replaces_the_latents(tmp_path, drawn, monkeypatch, capsys):
+@pytest.mark.parametrize("enough", [False, True])
+def test_fit_replaces_the_latents(enough, tmp_path, drawn, monkeypatch, capsys):
+    if enough:
+        monkeypatch.setattr(fit, "ENOUGH", 46)
+        monkeypatch.setattr(flow, "STEPS", 20)
     vae = tiny_vae()
     vae.latents = some_latents()
     save(vae, tmp_path)
@@ -26,7 +30,8 @@ def test_fit_replaces_the_latents(tmp_path, drawn, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "Fitted to 23 pictures" in said and "rank correlation" in said
     z = loaded.latents.sample(4, 0.5, seed=1)
-    assert set(loaded.latents.priors) == {"normal", "mixture", "chosen"} and loaded.decode(z).isfinite().all()
+    flows = {"flow"} if enough else set()
+    assert set(loaded.latents.priors) == {"normal", "mixture", "chosen"} | flows and loaded.decode(z).isfinite().all()
     assert (tmp_path / "model.safetensors").read_bytes() == weights
 
 

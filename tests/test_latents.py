@@ -252,6 +252,6 @@ def test_the_choice_is_stored_with_the_latents(tmp_path):
         save_file(damaged, path, {"distance": "[5.0, 0.2]"})
         with pytest.raises(ValueError, match="latents.safetensors"):
             Latents.load(path)
-    save_file(whole | {"flow.weights": torch.ones(2)}, path, {"distance": "[5.0, 0.2]"})
-    with pytest.raises(ValueError, match="does not know: flow"):
+    save_file(whole | {"tree.weights": torch.ones(2)}, path, {"distance": "[5.0, 0.2]"})
+    with pytest.raises(ValueError, match="does not know: tree"):
         Latents.load(path)

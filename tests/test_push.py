@@ -40,13 +40,13 @@ def test_push_and_pull(hub, run, weights):
         for file in ("config.json", "model.safetensors", "latents.safetensors"):
             assert (folder / file).read_bytes() == (weights / file).read_bytes()
 
-    metrics = json.loads((weights / "metrics.json").read_text()) | {"minutes": 1234}
+    metrics = json.loads((weights / "metrics.json").read_text()) | {"minutes": 1234, "pictures": 5678}
     (weights / "metrics.json").write_text(json.dumps(metrics))
     status, text = run(*push(weights, "--tag", "v1"), seconds=135)
     assert status == 1 and "has a tag v1 already" in text and len(repo.commits) == 2
     status, text = run(*push(weights, "--revision", "next"), seconds=135)
     assert status == 0 and len(repo.commits) == 3 and repo.refs["main"] == head
-    assert b"1234 minutes" in repo.commits[repo.refs["next"]]["README.md"]
+    assert b"(5,678 different ones) in 1234 minutes" in repo.commits[repo.refs["next"]]["README.md"]
 
 
 def test_what_was_pushed_loads_and_stands_alone(hub, run, weights, env, tmp_path):

@@ -1,5 +1,6 @@
 """Training in this process: its arguments and data, its steps, and numbers that are not finite."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from tests.support.tiny import TINY_PRESETS, TINY_RECIPE, draw_folder, tiny_vae
 from training import train
 from training.checkpoint import NAME, read_facts
 from training.config import RECIPES, TrainConfig, scaled
+from training.phases import realism
 from training.schedule import learning_rate, update_ema
 from training.trainer import Trainer, TrainingError
 
@@ -90,6 +92,20 @@ def test_a_resumed_run_keeps_its_batch(tmp_path, drawn):
     train.main(arguments(tmp_path / "run", drawn, "--batch", 16, images=32))
     assert make(tmp_path / "run", drawn, "--resume").batch == 16
     assert make(tmp_path / "run", drawn, "--resume", "--batch", 8).batch == 8
+
+
+def test_heads_that_look_aside_are_learned_but_no_prior_is_fitted_to_them(tmp_path, drawn, monkeypatch):
+    fitted, encode = [], realism.with_mirrored
+    monkeypatch.setattr(realism, "with_mirrored", lambda vae, some: fitted.append(len(some)) or encode(vae, some))
+    aside = draw_folder(tmp_path / "aside", 5, first=90)
+    run, out = make(tmp_path / "run", drawn, "--aside", aside, "--realism", 0.5, images=64), tmp_path / "run"
+    once, known = run.samples.batch(0, 28, 0).x, run.train_pictures.floats(slice(23, 28))
+    shown = torch.stack([(once == x).flatten(1).all(1) | (once.flip(3) == x).flatten(1).all(1) for x in known])
+    assert len(run.train_pictures) == 28 and (shown.sum(1) == 1).all()
+    run.train()
+    assert fitted and set(fitted) == {23}
+    assert json.loads((out / "log.jsonl").read_text().splitlines()[-1])["pictures"] == 28
+    assert len(make(out, drawn, "--resume").train_pictures) == 28
 
 
 def test_the_price_of_a_nat_is_kept_with_the_weights_and_by_a_resumed_run(tmp_path, drawn):

@@ -6,45 +6,48 @@ the malformed from the others with an AUC of 0.82.) Decoding every candidate wou
 distance is regressed on the coordinates and their squares.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from model import DogVAE
-from model.latents import Basis, Chosen, Mixture, approach
+from model.latents import Basis, Chosen, Source, approach
 
 DRAWS = 6000  # to learn from; of 1,500, 3,000 and 6,000 the rank correlation was 0.67, 0.74 and 0.78
 COOLEST, WARMEST = 0.4, 1.4  # their temperatures
 HOMES = 256  # draws at temperature 1, of which the most usual one is home
-USUAL = 0.75  # of real dogs: a candidate is taken that is foretold to be as usual as so many of them
+USUAL = 0.95  # of real dogs: a candidate is taken that is foretold to be as usual as so many of them are
 RIDGE = 300.0  # any from 10 to 1,000 does as well
 HELD_OUT = 8  # one draw in so many is kept from the regression, to say how well it foretells
 BATCH = 16
 
 
-def fit_chosen(vae: DogVAE, mixture: Mixture, mu: Tensor, progress: bool = True) -> tuple[Chosen, float]:
+def fit_chosen(vae: DogVAE, source: Source, mu: Tensor, progress: bool = True) -> tuple[Chosen, float]:
     """mu [..., D], the latents of the training pictures -> the prior, and how well it foretells.
 
     That is: the rank correlation of promise and truth on draws that were held out.
     """
-    basis, mu = mixture.basis, mu.flatten(0, -2)
+    basis, mu = source.basis, mu.flatten(0, -2)
     count = min(DRAWS, 4 * len(mu))  # few pictures say little about what is usual
-    ordinary = mixture.coordinates(min(HOMES, count), seed=0)
+    ordinary = source.coordinates(min(HOMES, count), seed=0)
     home = ordinary[usualness(vae, basis, ordinary, "looking for home", progress).argmax()]
-    c = draws(mixture, home, count)
+    c = draws(source, home, count)
     truth = usualness(vae, basis, c, "drawing to learn what comes out well", progress).double()
     slopes, bends, level = regress(c, truth)
-    floor = unusual(basis.coordinates(mu)).neg().quantile(1 - USUAL)
-    chosen = Chosen(mixture, home, slopes, bends, level, floor)
+    anything = Chosen(source, home, slopes, bends, level, torch.tensor(-torch.inf))
+    floor = anything.promise(basis.coordinates(mu)).quantile(1 - USUAL).float()
+    chosen = replace(anything, floor=floor)
     test = torch.arange(count) % HELD_OUT == 0
     return chosen, rank_correlation(chosen.promise(c[test]), truth[test])
 
 
-def draws(mixture: Mixture, home: Tensor, count: int) -> Tensor:
+def draws(source: Source, home: Tensor, count: int) -> Tensor:
     """Coordinates [count, D] of candidates at temperatures from COOLEST to WARMEST."""
     rungs = torch.linspace(COOLEST, WARMEST, 32).tolist()
     each = -(-count // len(rungs))
-    c = torch.stack([approach(mixture, home, each, t, seed=i + 1) for i, t in enumerate(rungs)], dim=1)
+    c = torch.stack([approach(source, home, each, t, seed=i + 1) for i, t in enumerate(rungs)], dim=1)
     return c.flatten(0, 1)[:count].float()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model import DogVAE, Latents, load
-from model.latents import Basis, Mixture, distance_law, numbered, principal_directions
+from model.latents import Basis, Mixture, Prior, Source, distance_law, numbered, principal_directions
 from model.residual import shrink
 from model.vae import kl_divergence
 
@@ -23,6 +23,7 @@ from .choosing import fit_chosen
 from .command import one_sentence, unwritten
 from .data.folder import Pictures, load_splits
 from .features import load_lite0, perceptual_distance
+from .flow import ENOUGH, fit_flow
 
 PROBES = 8  # dogs on which the effect of each direction is measured
 # Of the mixture. Sixteen Gaussians over 32 directions have 9,000 numbers, fitted to 15,398 latents of 32 each.
@@ -76,16 +77,21 @@ def fit_mixture(basis: Basis, mu: Tensor) -> Mixture:
 
 
 def fit_latents(vae: DogVAE, pictures: Pictures, progress: bool = False) -> Latents:
-    """The latents of these pictures: directions ordered by effect, a mixture, and the prior that chooses from it."""
+    """The latents of these pictures: directions ordered by effect, a mixture, a flow if there are enough of them, and
+    the prior that chooses from the better of the two."""
     mu, logvar = with_mirrored(vae, pictures)
     basis = describe_basis(mu, logvar)
     effect = measure_effect(vae, basis, progress)
     order = effect.argsort(descending=True)
     basis = replace(basis, directions=basis.directions[order], sd=basis.sd[order], effect=effect[order])
     mixture = fit_mixture(basis, mu)
-    chosen, foretold = fit_chosen(vae, mixture, mu, progress)
+    priors: dict[str, Prior] = {"mixture": mixture}
+    source: Source = mixture
+    if mu.flatten(0, -2).shape[0] >= ENOUGH:
+        priors["flow"] = source = fit_flow(basis, mu, progress)
+    chosen, foretold = fit_chosen(vae, source, mu, progress)
     print(f"The prior that chooses foretells what comes out well: rank correlation {foretold:.2f} on draws held out.")
-    return Latents.of(basis, mixture=mixture, chosen=chosen)
+    return Latents.of(basis, **priors, chosen=chosen)
 
 
 @torch.inference_mode()

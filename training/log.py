@@ -43,6 +43,7 @@ class Log:
         line |= {"images_per_second": round(rate, 2)}
         line |= {"phase": trainer.phase.name, "processes": trainer.accelerator.num_processes}
         line |= {"device": name_of(trainer.accelerator.device)}
+        line |= {"pictures": None if trainer.config.stream else len(trainer.train_pictures)}  # those of --aside as well
         line |= {"lr": trainer.phase.learning_rate(), "loss": loss, "skipped_steps": trainer.skipped_steps}
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

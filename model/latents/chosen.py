@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .basis import Basis
-from .priors import Mixture
+from .priors import Source
 
 TRIES = 8  # candidates of a dog; where none is good enough, the best of them is taken
 NEXT_SEED = 6_364_136_223_846  # from the seed of a candidate to that of the next; no two seeds in use are so far apart
@@ -19,14 +19,14 @@ NEXT_SEED = 6_364_136_223_846  # from the seed of a candidate to that of the nex
 
 @dataclass(frozen=True)
 class Chosen:
-    """Draws from a mixture and rejects what is foretold to be odder than most photos.
+    """Draws from another prior and rejects what is foretold to be odder than most photos.
 
     home [D], in coordinates: one ordinary dog, which all draws approach as the temperature falls to 0.
     slopes [D], bends [D] and level []: promise(c) = level + slopes . c + bends . (c^2 - 1).
     floor []: the promise from which a candidate is taken.
     """
 
-    mixture: Mixture
+    source: Source
     home: Tensor
     slopes: Tensor
     bends: Tensor
@@ -35,17 +35,17 @@ class Chosen:
 
     def draw(self, n: int, temperature: float, seed: int) -> Tensor:
         best = torch.full((n,), -torch.inf, dtype=torch.float64)
-        chosen = torch.zeros(n, self.mixture.basis.dim, dtype=torch.float64)
-        taken = torch.zeros(n, dtype=torch.bool)
+        chosen = torch.zeros(n, self.source.basis.dim, dtype=torch.float64)
+        left = torch.arange(n)  # the dogs that no candidate was good enough for
         for k in range(TRIES):
-            c = approach(self.mixture, self.home, n, temperature, (seed + k * NEXT_SEED) % 2**53)
+            c = approach(self.source, self.home, n, temperature, (seed + k * NEXT_SEED) % 2**53, left)
             promise = self.promise(c)
-            better = ~taken & (promise > best)
-            best, chosen = torch.where(better, promise, best), torch.where(better[:, None], c, chosen)
-            taken = best >= self.floor
-            if taken.all():
+            better = promise > best[left]
+            best[left[better]], chosen[left[better]] = promise[better], c[better]
+            left = left[best[left] < self.floor]
+            if not len(left):
                 break
-        return self.mixture.basis.from_coordinates(chosen.float())
+        return self.source.basis.from_coordinates(chosen.float())
 
     def promise(self, c: Tensor) -> Tensor:
         """Coordinates [N, D] -> how usual their pictures are foretold to be [N].
@@ -59,20 +59,20 @@ class Chosen:
         return {key: getattr(self, key) for key in ("home", "slopes", "bends", "level", "floor")}
 
     @classmethod
-    def from_file(cls, basis: Basis, tensors: dict[str, Tensor], mixture: Mixture) -> "Chosen":
+    def from_file(cls, basis: Basis, tensors: dict[str, Tensor], source: Source) -> "Chosen":
         """Raises ValueError or TypeError for tensors that do not fit."""
-        chosen = cls(mixture, **tensors)
+        chosen = cls(source, **tensors)
         shapes = {key: (basis.dim,) if key in ("home", "slopes", "bends") else () for key in tensors}
         if any(tensors[key].shape != shape for key, shape in shapes.items()):
             raise ValueError("a choice whose parts do not fit each other")
         return chosen
 
 
-def approach(mixture: Mixture, home: Tensor, n: int, temperature: float, seed: int) -> Tensor:
-    """Candidates [n, D], float64, in coordinates: at temperature 1 and above the mixture's, at 0 the dog at home.
+def approach(source: Source, home: Tensor, n: int, temperature: float, seed: int, rows: Tensor | None = None) -> Tensor:
+    """Candidates [n, D], float64, in coordinates: at temperature 1 and above the source's, at 0 the dog at home.
 
     In between they shrink toward the mean, and near it, where the decoder would draw a jumble of all dogs, they turn
-    home: by half at temperature 0.3, by a tenth at 0.7, so that there are still dogs of all kinds.
+    home: by half at temperature 0.3, by a tenth at 0.7, so that there are still dogs of all kinds. rows: only these.
     """
-    c = temperature * mixture.coordinates(n, seed, torch.float64)
+    c = temperature * source.coordinates(n, seed, torch.float64, rows)
     return c + max(0.0, 1 - temperature) ** 2 * home.double()

@@ -11,14 +11,15 @@ from torch import Tensor
 from ..files import write_whole
 from .basis import Basis
 from .chosen import Chosen
-from .priors import Mixture, Normal, Prior
+from .flow import Flow
+from .priors import Mixture, Normal, Prior, Source
 
-STORED = ("mixture", "chosen")  # priors in the file; the last that there is, is the best: "fitted"
+STORED = ("mixture", "flow", "chosen")  # priors in the file; the last that there is, is the best: "fitted"
 
 
 @dataclass(frozen=True)
 class Latents(Basis):
-    """A basis and the priors fitted in it, by name: stored as latents.safetensors (float32, at most 1 MB).
+    """A basis and the priors fitted in it, by name: stored as latents.safetensors (at most 1 MB).
 
     A VAE asks its latents to follow N(0, I), but the aggregate of what it encodes never quite does. So a
     density is fitted to the training set's latents after training (ex-post density estimation: Ghosh et al.
@@ -59,7 +60,7 @@ class Latents(Basis):
             if name in self.priors:
                 fitted = self.priors[name].tensors()  # type: ignore[attr-defined]  # as all that are fitted
                 tensors |= {f"{name}.{key}": t for key, t in fitted.items()}
-        tensors = {key: t.float().contiguous().clone() for key, t in tensors.items()}
+        tensors = {key: t.contiguous().clone() for key, t in tensors.items()}
         facts = {"names": json.dumps(self.names), "distance": json.dumps(self.distance)}
         write_whole(Path(path), to_bytes(tensors, facts))
 
@@ -73,15 +74,18 @@ class Latents(Basis):
             raise ValueError(f"{path} holds numbers that are not finite.")
         parts: dict[str, dict[str, Tensor]] = {}  # "mixture.weights" -> mixture: weights
         for key, t in tensors.items():
-            group, _, name = key.rpartition(".")
+            group, name = key.split(".", 1) if "." in key else ("", key)
             parts.setdefault(group, {})[name] = t
         try:
             names, distance = (json.loads(facts.get(key, "null")) for key in ("names", "distance"))
             basis = Basis.from_file(parts.pop("", {}), names, distance)
             mixture = Mixture.from_file(basis, parts.pop("mixture"))
             priors: dict[str, Prior] = {"mixture": mixture}
+            source: Source = mixture
+            if flow := parts.pop("flow", None):  # there is none where few pictures were to learn from
+                priors["flow"] = source = Flow.of(basis, flow.pop("scale"), flow)
             if "chosen" in parts:  # weights from before 0.2 have none
-                priors["chosen"] = Chosen.from_file(basis, parts.pop("chosen"), mixture)
+                priors["chosen"] = Chosen.from_file(basis, parts.pop("chosen"), source)
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path} lacks an entry or has one too many: {error}.") from None
         except ValueError as error:

@@ -1,6 +1,6 @@
 """Where random dogs come from: a seed and a temperature -> latents.
 
-A prior is anything with this `draw`. A new one is a file beside this one, as chosen.py is, and two lines in latents.py
+A prior is anything with this `draw`. A new one is a file beside this one, as flow.py is, and two lines in latents.py
 that read and write it.
 """
 
@@ -19,6 +19,20 @@ class Prior(Protocol):
 
         temperature 0 is one dog for all seeds, the most ordinary one; 1 is how real dogs vary.
         """
+        ...
+
+
+class Source(Protocol):
+    """A prior that another one can choose from."""
+
+    @property
+    def basis(self) -> Basis: ...
+
+    def coordinates(
+        self, n: int, seed: int, dtype: torch.dtype = torch.float32, rows: Tensor | None = None
+    ) -> Tensor:
+        """What `draw` draws at temperature 1, in coordinates [n, D]. dtype: what it is computed in; rows: indices
+        [m] of those that are wanted [m, D]."""
         ...
 
 
@@ -57,9 +71,12 @@ class Mixture:
     def draw(self, n: int, temperature: float, seed: int) -> Tensor:
         return self.basis.from_coordinates(temperature * self.coordinates(n, seed))
 
-    def coordinates(self, n: int, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """What `draw` draws at temperature 1, in coordinates [n, D]. dtype: what it is computed in."""
+    def coordinates(
+        self, n: int, seed: int, dtype: torch.dtype = torch.float32, rows: Tensor | None = None
+    ) -> Tensor:
         eps, u = noise(n, self.basis.dim, seed)
+        if rows is not None:
+            eps, u = eps[rows], u[rows]
         eps, wide = eps.to(dtype), self.basis.widest(self.centres.shape[1])
         eps[:, wide] = self.bend(eps[:, wide], u)
         return eps

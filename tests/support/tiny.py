@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from model import PRESETS, Config, DogVAE, Latents
-from model.latents import Basis, Mixture, numbered
+from model.latents import Basis, Field, Flow, Mixture, numbered
 from model.pixels import to_tensor
 from training.config import RECIPES, Recipe
 from training.train import main
@@ -91,6 +91,13 @@ def some_mixture(basis: Basis) -> Mixture:
     factors = torch.eye(widest).repeat(2, 1, 1)
     factors[:, 0, 0] = (1 - 0.9**2) ** 0.5
     return Mixture(basis, torch.tensor([0.5, 0.5]), apart, factors)
+
+
+def some_flow(basis: Basis, seed: int = 0) -> Flow:
+    """As large as a fitted one. Its field knows nothing, but carries noise about."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Flow.of(basis, torch.linspace(1.2, 0.8, basis.dim), Field(min(64, basis.dim), 192, 3).state_dict())
 
 
 if __name__ == "__main__":

@@ -228,9 +228,9 @@ def cells(values: dict, columns: dict[str, str]) -> list[str]:
 
 
 def training_facts(folder: Path, digest: str) -> dict:
-    """Images seen, minutes of training and on what: from the run's log, else from an earlier metrics.json of these
-    weights."""
-    facts = {"images": None, "minutes": None, "device": None, "processes": None}
+    """Images seen, of how many different pictures, minutes of training and on what: from the run's log, else from an
+    earlier metrics.json of these weights."""
+    facts = dict.fromkeys(("images", "pictures", "minutes", "device", "processes"))
     try:
         if (folder / "log.jsonl").is_file():
             lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()

@@ -72,7 +72,7 @@ EfficientNet-Lite2 (a "Lite2-KID", not comparable with published ones), which no
 
 {table}
 
-Trained on {images} images ({train} different ones) in {minutes} minutes{where}.
+Trained on {images} images ({different} different ones) in {minutes} minutes{where}.
 
 ## Data and licence
 
@@ -180,7 +180,7 @@ def _fill_in(folder: Path, name: str | None) -> str:
         size=config["image_size"],
         dim=config["latent_dim"],
         val=metrics["data"]["val"],
-        train=train,
+        different=f"{metrics.get('pictures') or counts['train']:,}",
         command=metrics["command"],
         table=tables(metrics),
         images=f"{metrics['images']:,}" if metrics["images"] else "an unknown number of",

@@ -1,0 +1,99 @@
+"""The prior that flows: what it learns, that it draws the same dogs everywhere, and its part of the file."""
+
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from model import Latents
+from model.latents import Basis, Chosen, Flow, numbered
+from tests.support.tiny import some_flow, some_latents
+from training import flow as fitting
+
+
+def flowing(dim: int = 256, floor: float | None = None) -> Latents:
+    """Latents with a flow. floor: with a prior that chooses from it, by the first coordinate."""
+    latents = some_latents(dim)
+    mixture, flow = latents.priors["mixture"], some_flow(latents)
+    if floor is None:
+        return Latents.of(latents, mixture=mixture, flow=flow)
+    slopes = torch.zeros(dim).index_fill(0, torch.tensor([0]), 1)
+    chosen = Chosen(flow, torch.zeros(dim), slopes, torch.zeros(dim), torch.zeros(()), torch.tensor(floor))
+    return Latents.of(latents, mixture=mixture, flow=flow, chosen=chosen)
+
+
+def plain(dim: int) -> Basis:
+    """In which coordinates are latents."""
+    ones = torch.ones(dim)
+    return Basis(torch.zeros(dim), torch.eye(dim), ones, ones, ones, numbered(dim), (math.log(dim), 0.5))
+
+
+def test_a_flow_learns_what_goes_together(monkeypatch):
+    """On a ring one coordinate is large where the other is small. One Gaussian would fill the ring's middle."""
+    for name, value in (("WIDTH", 64), ("STEPS", 500), ("EMA", 0.98)):  # a short run has a short memory
+        monkeypatch.setattr(fitting, name, value)
+    generator = torch.Generator().manual_seed(0)
+    angle = torch.rand(4000, generator=generator) * 2 * math.pi
+    ring = 2**0.5 * torch.stack([angle.cos(), angle.sin()], 1) + 0.05 * torch.randn(4000, 2, generator=generator)
+    before = torch.random.get_rng_state()
+    weights = fitting.learn_field(ring)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    drawn = Flow.of(plain(2), torch.ones(2), weights).draw(1000, 1.0, seed=3)
+    radius = drawn.norm(dim=1)
+    assert ((radius > 1).float().mean() > 0.9) and ((radius - 2**0.5).abs() < 0.4).float().mean() > 0.85
+    quarters = (drawn > 0).float() @ torch.tensor([1.0, 2.0])
+    assert quarters.long().bincount().min() > 150, "the whole ring"
+
+
+@pytest.mark.parametrize("prior", ["flow", "chosen"])
+def test_it_draws_the_same_dogs_however_many_and_on_any_number_of_threads(prior):
+    latents, threads = flowing(floor=0.5), torch.get_num_threads()
+    z = latents.sample(60, 0.9, seed=11, prior=prior)
+    assert z.dtype == torch.float32 and z.isfinite().all() and len(z.unique(dim=0)) == 60
+    alone = torch.cat([latents.sample(n, 0.9, seed=11, prior=prior)[-1:] for n in (1, 2, 7, 57)])
+    torch.testing.assert_close(alone, z[[0, 1, 6, 56]], atol=1e-6, rtol=1e-6)
+    try:
+        torch.set_num_threads(1 if threads > 1 else 2)
+        torch.testing.assert_close(latents.sample(60, 0.9, seed=11, prior=prior), z, atol=1e-6, rtol=1e-6)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_it_is_stored_with_the_latents_and_is_what_is_chosen_from(tmp_path):
+    latents, path = flowing(floor=0.5), tmp_path / "latents.safetensors"
+    latents.save(path)
+    loaded = Latents.load(path)
+    for prior in ("mixture", "flow", "fitted"):
+        assert torch.equal(loaded.sample(20, 0.9, seed=2, prior=prior), latents.sample(20, 0.9, seed=2, prior=prior))
+    assert path.stat().st_size < 1_000_000
+    assert isinstance(loaded.priors["chosen"], Chosen) and loaded.priors["chosen"].source is loaded.priors["flow"]
+    flowing().save(path)
+    loaded = Latents.load(path)
+    assert torch.equal(loaded.sample(3, seed=2), loaded.sample(3, seed=2, prior="flow")), "without a choice, the flow"
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("flow.scale", None),
+        ("flow.scale", torch.ones(8)),
+        ("flow.points.weight", None),
+        ("flow.points.weight", torch.ones(5)),
+        ("flow.times.bias", torch.ones(())),
+        ("flow.velocity.bias", torch.ones(300)),
+        ("flow.blocks.1.1.weight", None),
+        ("flow.blocks", torch.ones(3)),
+        ("flow.blocks.7.1.weight", torch.ones(192, 192)),
+        ("flow.tree.weight", torch.ones(3)),
+        ("flow.points.bias", torch.full((192,), torch.nan)),
+    ],
+)
+def test_a_damaged_flow_is_refused_in_one_sentence(tmp_path, key, value):
+    path = tmp_path / "latents.safetensors"
+    flowing().save(path)
+    damaged = {k: t for k, t in load_file(path).items() if k != key} | ({} if value is None else {key: value})
+    save_file(damaged, path, {"distance": "[5.0, 0.2]"})
+    with pytest.raises(ValueError, match=r"latents\.safetensors (holds|lacks)") as caught:
+        Latents.load(path)
+    assert "\n" not in str(caught.value)

@@ -1,13 +1,14 @@
 """The prior that flows: what it learns, that it draws the same dogs everywhere, and its part of the file."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from model import Latents
-from model.latents import Basis, Chosen, Flow, numbered
+from model.latents import Basis, Chosen, flow, numbered
 from tests.support.tiny import some_flow, some_latents
 from training import flow as fitting
 
@@ -15,12 +16,12 @@ from training import flow as fitting
 def flowing(dim: int = 256, floor: float | None = None) -> Latents:
     """Latents with a flow. floor: with a prior that chooses from it, by the first coordinate."""
     latents = some_latents(dim)
-    mixture, flow = latents.priors["mixture"], some_flow(latents)
+    mixture, flows = latents.priors["mixture"], some_flow(latents)
     if floor is None:
-        return Latents.of(latents, mixture=mixture, flow=flow)
+        return Latents.of(latents, mixture=mixture, flow=flows)
     slopes = torch.zeros(dim).index_fill(0, torch.tensor([0]), 1)
-    chosen = Chosen(flow, torch.zeros(dim), slopes, torch.zeros(dim), torch.zeros(()), torch.tensor(floor))
-    return Latents.of(latents, mixture=mixture, flow=flow, chosen=chosen)
+    chosen = Chosen(flows, torch.zeros(dim), slopes, torch.zeros(dim), torch.zeros(()), torch.tensor(floor))
+    return Latents.of(latents, mixture=mixture, flow=flows, chosen=chosen)
 
 
 def plain(dim: int) -> Basis:
@@ -37,17 +38,41 @@ def test_a_flow_learns_what_goes_together(monkeypatch):
     angle = torch.rand(4000, generator=generator) * 2 * math.pi
     ring = 2**0.5 * torch.stack([angle.cos(), angle.sin()], 1) + 0.05 * torch.randn(4000, 2, generator=generator)
     before = torch.random.get_rng_state()
-    weights = fitting.learn_field(ring)
+    drawn = fitting.fit_flow(plain(2), ring).draw(1000, 1.0, seed=3)
     assert torch.equal(torch.random.get_rng_state(), before)
-    drawn = Flow.of(plain(2), torch.ones(2), weights).draw(1000, 1.0, seed=3)
     radius = drawn.norm(dim=1)
     assert ((radius > 1).float().mean() > 0.9) and ((radius - 2**0.5).abs() < 0.4).float().mean() > 0.85
     quarters = (drawn > 0).float() @ torch.tensor([1.0, 2.0])
     assert quarters.long().bincount().min() > 150, "the whole ring"
 
 
+def test_a_flow_draws_as_wide_and_as_askew_as_the_latents_that_it_learned(monkeypatch):
+    """Of six directions it learns the four widest, of which two go together; the other two are Gaussian."""
+    for name, value in (("WIDTH", 64), ("STEPS", 500), ("EMA", 0.98), ("WIDEST", 4)):
+        monkeypatch.setattr(fitting, name, value)
+    sd = torch.tensor([0.5, 3.0, 1.0, 0.2, 2.0, 0.7])
+    z = torch.randn(4000, 6, generator=torch.Generator().manual_seed(0))
+    z[:, 4] = 0.8 * z[:, 1] + 0.6 * z[:, 4]
+    basis = replace(plain(6), sd=sd)  # in which coordinates have a standard deviation of 1, except:
+    z[:, 2] *= 0.5
+    drawn = fitting.fit_flow(basis, z * sd).draw(2000, 1.0, seed=3) / sd
+    torch.testing.assert_close(drawn.std(0), z.std(0), rtol=0.1, atol=0)
+    torch.testing.assert_close(drawn.T.corrcoef(), z.T.corrcoef(), rtol=0, atol=0.1)
+
+
+def test_a_flow_of_latents_that_are_all_alike_can_be_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "STEPS", 5)
+    latents = some_latents()
+    alike = latents.mean.repeat(40, 1)
+    whole = Latents.of(latents, mixture=latents.priors["mixture"], flow=fitting.fit_flow(latents, alike))
+    whole.save(tmp_path / "latents.safetensors")
+    drawn = Latents.load(tmp_path / "latents.safetensors").sample(3, prior="flow")
+    torch.testing.assert_close(drawn, alike[:3], atol=1e-3, rtol=0)
+
+
 @pytest.mark.parametrize("prior", ["flow", "chosen"])
-def test_it_draws_the_same_dogs_however_many_and_on_any_number_of_threads(prior):
+def test_it_draws_the_same_dogs_however_many_and_on_any_number_of_threads(prior, monkeypatch):
+    monkeypatch.setattr(flow, "AT_ONCE", 16)
     latents, threads = flowing(floor=0.5), torch.get_num_threads()
     z = latents.sample(60, 0.9, seed=11, prior=prior)
     assert z.dtype == torch.float32 and z.isfinite().all() and len(z.unique(dim=0)) == 60
@@ -63,7 +88,9 @@ def test_it_draws_the_same_dogs_however_many_and_on_any_number_of_threads(prior)
 def test_it_is_stored_with_the_latents_and_is_what_is_chosen_from(tmp_path):
     latents, path = flowing(floor=0.5), tmp_path / "latents.safetensors"
     latents.save(path)
+    before = torch.random.get_rng_state()
     loaded = Latents.load(path)
+    assert torch.equal(torch.random.get_rng_state(), before)
     for prior in ("mixture", "flow", "fitted"):
         assert torch.equal(loaded.sample(20, 0.9, seed=2, prior=prior), latents.sample(20, 0.9, seed=2, prior=prior))
     assert path.stat().st_size < 1_000_000
@@ -87,6 +114,8 @@ def test_it_is_stored_with_the_latents_and_is_what_is_chosen_from(tmp_path):
         ("flow.blocks.7.1.weight", torch.ones(192, 192)),
         ("flow.tree.weight", torch.ones(3)),
         ("flow.points.bias", torch.full((192,), torch.nan)),
+        ("flow.velocity.bias", torch.full((64,), 1e6)),  # more than float16 holds
+        ("flow.times.bias", torch.ones(3_000_000)),  # a network of this width would take 36 TB
     ],
 )
 def test_a_damaged_flow_is_refused_in_one_sentence(tmp_path, key, value):

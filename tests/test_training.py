@@ -13,7 +13,7 @@ from model import load
 from model.pretrained import read, save
 from tests.support.running import arguments, fails, finished, make, start
 from tests.support.tiny import TINY_PRESETS, TINY_RECIPE, draw_folder, tiny_vae
-from training import train
+from training import fit, train
 from training.checkpoint import NAME, read_facts
 from training.config import RECIPES, TrainConfig, scaled
 from training.phases import realism
@@ -96,7 +96,8 @@ def test_a_resumed_run_keeps_its_batch(tmp_path, drawn):
 
 def test_heads_that_look_aside_are_learned_but_no_prior_is_fitted_to_them(tmp_path, drawn, monkeypatch):
     fitted, encode = [], realism.with_mirrored
-    monkeypatch.setattr(realism, "with_mirrored", lambda vae, some: fitted.append(len(some)) or encode(vae, some))
+    for module in (realism, fit):
+        monkeypatch.setattr(module, "with_mirrored", lambda vae, some: fitted.append(len(some)) or encode(vae, some))
     aside = draw_folder(tmp_path / "aside", 5, first=90)
     run, out = make(tmp_path / "run", drawn, "--aside", aside, "--realism", 0.5, images=64), tmp_path / "run"
     once, known = run.samples.batch(0, 28, 0).x, run.train_pictures.floats(slice(23, 28))

@@ -18,7 +18,7 @@ from model.latents import Basis, Chosen, Source, approach
 DRAWS = 6000  # to learn from; of 1,500, 3,000 and 6,000 the rank correlation was 0.67, 0.74 and 0.78
 COOLEST, WARMEST = 0.4, 1.4  # their temperatures
 HOMES = 256  # draws at temperature 1, of which the most usual one is home
-USUAL = 0.95  # of real dogs: a candidate is taken that is foretold to be as usual as so many of them are
+USUAL = 0.95  # a candidate is taken that is foretold to be no odder than this share of real dogs are
 RIDGE = 300.0  # any from 10 to 1,000 does as well
 HELD_OUT = 8  # one draw in so many is kept from the regression, to say how well it foretells
 BATCH = 16

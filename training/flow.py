@@ -12,16 +12,16 @@ from tqdm import trange
 
 from model.latents import Basis, Field, Flow
 
-ENOUGH = 2000  # latents; of fewer, sixteen Gaussians or one are all that can be learned
-WIDEST = 64  # directions; with these as in real dogs and the others as noise, KID was 173, with all of them 157
+ENOUGH = 2000  # latents; of fewer, a few Gaussians are all that can be learned
+WIDEST = 64  # directions; with these as in real dogs and the others shuffled, KID was 173, with all of them real 157
 WIDTH, DEPTH, DROPOUT = 192, 3, 0.1
 STEPS, BATCH, LR, EMA = 12_000, 512, 2e-3, 0.999
 
 
 def fit_flow(basis: Basis, mu: Tensor, progress: bool = False) -> Flow:
-    """mu [..., D], the latents of the training pictures and of their mirror images."""
+    """mu [..., D], the latents of the training pictures and of their mirror images -> the flow that draws such."""
     c = basis.coordinates(mu.flatten(0, -2))
-    wide, sd = basis.widest(min(WIDEST, basis.dim)), c.std(0)
+    wide, sd = basis.widest(min(WIDEST, basis.dim)), c.std(0).clamp_min(1e-6)
     return Flow.of(basis, sd, learn_field(c[:, wide] / sd[wide], progress))
 
 

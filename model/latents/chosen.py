@@ -69,10 +69,12 @@ class Chosen:
 
 
 def approach(source: Source, home: Tensor, n: int, temperature: float, seed: int, rows: Tensor | None = None) -> Tensor:
-    """Candidates [n, D], float64, in coordinates: at temperature 1 and above the source's, at 0 the dog at home.
+    """Candidates [n, D], or of n only the rows [m] of these indices [m, D], float64, in coordinates.
+
+    At temperature 1 and above they are the source's, at 0 the dog at home.
 
     In between they shrink toward the mean, and near it, where the decoder would draw a jumble of all dogs, they turn
-    home: by half at temperature 0.3, by a tenth at 0.7, so that there are still dogs of all kinds. rows: only these.
+    home: by half at temperature 0.3, by a tenth at 0.7, so that there are still dogs of all kinds.
     """
     c = temperature * source.coordinates(n, seed, torch.float64, rows)
     return c + max(0.0, 1 - temperature) ** 2 * home.double()

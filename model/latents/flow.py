@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from .basis import Basis
 from .priors import noise
 
-STEPS = 16  # of Heun's method, two looks at the network each
+# Of Heun's method, two looks at the network each. With another number every seed would draw a slightly different dog:
+# 8 lead 0.007 of a standard deviation away from where 64 do, on average.
+STEPS = 8
 FREQUENCIES = 16  # of the waves that tell the network the time
 AT_ONCE = 256  # dogs that go together, so that a thousand need no more memory
 
@@ -88,9 +90,13 @@ class Flow:
         """
         width, dim = len(weights["times.bias"]), len(weights["velocity.bias"])
         depth = len({key.split(".")[1] for key in weights if key.startswith("blocks.")})
-        field = Field(dim, width, depth).double()
+        with torch.device("meta"):  # without memory, of whatever size a file claims, and without random numbers
+            field = Field(dim, width, depth)
         shapes = {key: t.shape for key, t in field.state_dict().items()}
         if scale.shape != (basis.dim,) or dim > basis.dim or shapes != {key: t.shape for key, t in weights.items()}:
             raise ValueError("a flow whose parts do not fit each other")
-        field.load_state_dict({key: t.half() for key, t in weights.items()})  # copied into float64
+        rounded = {key: t.half().double() for key, t in weights.items()}
+        if not all(t.isfinite().all() for t in rounded.values()):
+            raise ValueError("a flow with numbers that float16 can't hold")
+        field.load_state_dict(rounded, assign=True)
         return cls(basis, scale, field.eval().requires_grad_(False))

@@ -19,7 +19,8 @@ STORED = ("mixture", "flow", "chosen")  # priors in the file; the last that ther
 
 @dataclass(frozen=True)
 class Latents(Basis):
-    """A basis and the priors fitted in it, by name: stored as latents.safetensors (at most 1 MB).
+    """A basis and the priors fitted in it, by name: stored as latents.safetensors (at most 1 MB; float32,
+    the weights of a flow float16).
 
     A VAE asks its latents to follow N(0, I), but the aggregate of what it encodes never quite does. So a
     density is fitted to the training set's latents after training (ex-post density estimation: Ghosh et al.

@@ -272,7 +272,7 @@ def measure_all(args: argparse.Namespace) -> dict:
     results = []
     for folder, vae, digest in tqdm(models, "models", unit=" models"):
         facts = {"folder": str(folder), "weights_id": vae.weights_id, "sha256": digest, "dtype": str(vae.dtype)}
-        facts |= training_facts(folder, digest)
+        facts |= {"latents_sha256": sha256(folder / "latents.safetensors")} | training_facts(folder, digest)
         result = facts | evaluate(
             vae, own[vae.config.image_size], reference, args.samples, args.grids, args.nearer
         )

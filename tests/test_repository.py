@@ -93,7 +93,7 @@ def test_dogvae_keeps_to_what_it_reached():
     their photos (training/RESULTS.md)."""
     ours = json.loads((ROOT / "weights/dogvae/metrics.json").read_text(encoding="utf-8"))
     drawn, rebuilt, blurred = ours["samples"]["fitted"]["1.0"], ours["reconstructions"], ours["anchors"]["blurred"]
-    assert drawn["kid_x1e3"] <= 0.65 * blurred["samples"]["kid_x1e3"]
+    assert drawn["kid_x1e3"] <= 0.55 * blurred["samples"]["kid_x1e3"]
     assert rebuilt["kid_x1e3"] <= 0.3 * blurred["reconstructions"]["kid_x1e3"]
     assert drawn["dog_rate"] >= 0.95 and rebuilt["dog_rate"] >= 0.95
     assert 0.3 <= drawn["sharpness"] <= 1.2 and 0.3 <= rebuilt["sharpness"] <= 1.2

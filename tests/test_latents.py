@@ -8,8 +8,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from model import Latents
-from model.latents import Chosen, principal_directions
-from tests.support.tiny import ROOT, some_latents
+from model.latents import principal_directions
+from tests.support.tiny import ROOT, choosy, some_latents
 
 
 def test_coordinates_and_back():
@@ -190,15 +190,6 @@ def test_directions_are_orthonormal_however_few_pictures(n):
     mean, directions, sd = principal_directions(torch.randn(n, 16, generator=torch.Generator().manual_seed(n)))
     torch.testing.assert_close(directions @ directions.T, torch.eye(16), atol=1e-5, rtol=0)
     assert (sd > 0).all() and (sd.diff() <= 0).all() and mean.isfinite().all()
-
-
-def choosy(floor: float, dim: int = 16) -> Latents:
-    """A prior that predicts good dogs if the first coordinate is large, and accepts predictions of at least `floor`."""
-    latents = some_latents(dim)
-    slopes, home = torch.zeros(dim), torch.full((dim,), 0.5)
-    slopes[0] = 1
-    chosen = Chosen(latents.priors["mixture"], home, slopes, torch.zeros(dim), torch.zeros(()), torch.tensor(floor))
-    return Latents.of(latents, mixture=latents.priors["mixture"], chosen=chosen)
 
 
 def test_the_prior_that_chooses_takes_the_first_candidate_that_is_good_enough():

@@ -22,7 +22,7 @@ AT_ONCE = 256  # dogs that go together, so that a thousand need no more memory
 
 
 class Field(nn.Module):
-    """Which way to go: points [N, P] and times [N], 0 for noise and 1 for dogs -> velocities [N, P]."""
+    """Which way to go: points [N, P] and times [N] or [1], 0 for noise and 1 for dogs -> velocities [N, P]."""
 
     def __init__(self, dim: int, width: int, depth: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Flow:
     def carry(self, x: Tensor) -> Tensor:
         """Noise [N, P] ~ N(0, 1), float64 -> where it comes to lie [N, P]."""
         for k in range(STEPS):
-            now, then = (torch.full((len(x),), t / STEPS, dtype=x.dtype) for t in (k, k + 1))
+            now, then = torch.tensor([[k], [k + 1]], dtype=x.dtype) / STEPS
             first = self.field(x, now)
             second = self.field(x + first / STEPS, then)
             x = x + (first + second) / (2 * STEPS)

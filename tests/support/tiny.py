@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from model import PRESETS, Config, DogVAE, Latents
-from model.latents import Basis, Field, Flow, Mixture, numbered
+from model.latents import Basis, Chosen, Field, Flow, Mixture, numbered
 from model.pixels import to_tensor
 from training.config import RECIPES, Recipe
 from training.train import main
@@ -93,10 +93,24 @@ def some_mixture(basis: Basis) -> Mixture:
     return Mixture(basis, torch.tensor([0.5, 0.5]), apart, factors)
 
 
-def some_flow(basis: Basis, seed: int = 0) -> Flow:
+def choosy(floor: float, dim: int = 16, flows: bool = False) -> Latents:
+    """A prior that predicts good dogs if the first coordinate is large, and accepts predictions of at least `floor`.
+
+    It chooses from a mixture, or from a flow.
+    """
+    latents = some_latents(dim)
+    priors = {"mixture": latents.priors["mixture"]} | ({"flow": some_flow(latents)} if flows else {})
+    slopes, home = torch.zeros(dim), torch.full((dim,), 0.5)
+    slopes[0] = 1
+    source = list(priors.values())[-1]
+    chosen = Chosen(source, home, slopes, torch.zeros(dim), torch.zeros(()), torch.tensor(floor))
+    return Latents.of(latents, **priors, chosen=chosen)
+
+
+def some_flow(basis: Basis) -> Flow:
     """As large as a fitted one. Its field knows nothing, but carries noise about."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         return Flow.of(basis, torch.linspace(1.2, 0.8, basis.dim), Field(min(64, basis.dim), 192, 3).state_dict())
 
 

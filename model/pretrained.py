@@ -78,10 +78,15 @@ def read(name: str | Path, asked: Future | None = None, moves: bool = False) -> 
 
 
 def save(vae: DogVAE, folder: str | Path) -> None:
-    """Writes config.json, model.safetensors (fp16) and, once fitted, latents.safetensors; each atomically."""
+    """Writes config.json, latents.safetensors (if they are fitted) and model.safetensors (fp16), each atomically.
+
+    The model comes last: wherever a kill comes, a folder that holds a model is one that `load` takes.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "config.json", (json.dumps(vae.config.to_json(), indent=2) + "\n").encode())
+    if vae.latents is not None:
+        vae.latents.save(folder / "latents.safetensors")
     halves = {k: v.half() if v.is_floating_point() else v for k, v in vae.state_dict().items()}
     halves = {k: v.contiguous() for k, v in halves.items()}
     write_whole(folder / "model.safetensors", to_bytes(halves))
@@ -89,8 +94,6 @@ def save(vae: DogVAE, folder: str | Path) -> None:
     if before != vae.weights_id:  # what was fitted to other weights says nothing of these
         for file in (LOOKS, BREEDS):
             (folder / file).unlink(missing_ok=True)
-    if vae.latents is not None:
-        vae.latents.save(folder / "latents.safetensors")
 
 
 def cpu_has_bfloat16() -> bool:

@@ -39,6 +39,15 @@ def test_round_trip(folder):
     assert {p.name for p in folder.iterdir()} == {"config.json", "model.safetensors", "latents.safetensors"}
 
 
+def test_a_save_that_is_cut_short_leaves_no_model_without_latents(tmp_path):
+    vae = tiny_vae()
+    vae.latents = some_latents()
+    (tmp_path / "model.safetensors").mkdir()  # so the last file can't take its place
+    with pytest.raises(OSError):
+        save(vae, tmp_path)
+    assert (tmp_path / "latents.safetensors").is_file()
+
+
 def test_a_loaded_model_is_ready_to_use(folder):
     vae, before = load(folder), tiny_vae()
     x, z = drawn_batch(2, 32), torch.randn(2, 16)

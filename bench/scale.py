@@ -118,7 +118,7 @@ def bench_processes(args) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pictures").mkdir()
         for i in range(32):
-            Image.effect_noise((128, 128), 80).convert("RGB").save(f"{folder}/pictures/{i}.png")
+            Image.effect_noise((256, 256), 80).convert("RGB").save(f"{folder}/pictures/{i}.png")
         (Path(folder) / "steps.py").write_text(STEPS, encoding="utf-8")
         for count in (1, 2):
             torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", count]

@@ -44,7 +44,7 @@ def read_facts(folder: Path) -> dict:
     if not path.is_file():
         raise CheckpointError(f"There is no {path} to resume; leave out --resume to start anew.")
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:  # "pt" opens it a second time, which may be the next checkpoint
             return json.loads(file.metadata()["facts"])
     except (SafetensorError, OSError, TypeError, KeyError, ValueError):
         raise CheckpointError(f"{path} is damaged; train into another --out to start anew.") from None

@@ -18,9 +18,10 @@ BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 app: .venv/app
 	PORT=$(PORT) $(BIN)/python app.py
 
+# Two processes run the tests, a file each, and torch has one thread in each: with two they would wait for each other.
 test: .venv/test browser types
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 # Runs the same tests, and lists the lines that none of them ran. Servers and training runs that tests start count too.
 coverage: .venv/test browser

@@ -149,10 +149,16 @@ def many(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def whole(many, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    run(many, folder)
+    return folder
+
+
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
-def test_a_run_that_was_stopped_goes_on(many, tmp_path, end):
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    expected = run(many, whole)
+def test_a_run_that_was_stopped_goes_on(many, whole, tmp_path, end):
+    stopped, expected = tmp_path / "stopped", lines(whole)
     command = [sys.executable, "-m", "training.prepare", many, stopped, "--workers", "1"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120

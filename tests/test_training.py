@@ -286,9 +286,9 @@ def test_a_run_is_not_overwritten(tmp_path, drawn):
 
 
 def test_the_example_trains_from_python(tmp_path, drawn):
-    status, errors = finished(start(drawn, tmp_path / "run", "128", "classic", module="examples.train"))
+    status, errors = finished(start(drawn, tmp_path / "run", "64", "small", module="examples.train"))
     assert status == 0, errors
-    assert Image.open(tmp_path / "run" / "dog.png").size == (127, 127)
+    assert Image.open(tmp_path / "run" / "dog.png").size == (63, 63)
 
 
 def test_a_run_inside_its_data_does_not_learn_its_own_grids(tmp_path):

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 from tqdm import tqdm
 
@@ -67,6 +66,8 @@ def fit_mixture(basis: Basis, mu: Tensor) -> Mixture:
 
     Few pictures get fewer Gaussians: one for every 400.
     """
+    from sklearn.mixture import GaussianMixture  # here, as it takes two seconds that not every command needs
+
     c = basis.coordinates(mu.flatten(0, -2))[:, basis.widest(WIDEST)]
     components = min(COMPONENTS, max(1, len(c) // 400))
     fitted = GaussianMixture(components, reg_covar=1e-2, random_state=0, max_iter=200).fit(c.double().numpy())

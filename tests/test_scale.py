@@ -70,12 +70,12 @@ def test_two_processes_train_as_one(tmp_path, drawn):
     for count in (1, 2):
         out = tmp_path / str(count)
         more = ["--batch", 16, "--tick", 10_000]
-        args = arguments(out, drawn, *more, images=1000)
+        args = arguments(out, drawn, *more, images=2000)
         status, errors = ended(start_several("tests.support.tiny", *args, count=count))
         assert status == 0, errors
         lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         assert {line["processes"] for line in lines} == {count}
-        assert lines[-1]["images"] == 1000 and len({line["images"] for line in lines}) == len(lines), "one writer"
+        assert lines[-1]["images"] == 2000 and len({line["images"] for line in lines}) == len(lines), "one writer"
         assert load(out).latents is not None
         ends.append(losses(out))
     # Sums in another order part two runs a little more with every step. The test above compares the gradients of one.
@@ -84,11 +84,11 @@ def test_two_processes_train_as_one(tmp_path, drawn):
 
 
 def test_both_phases_by_the_clock(tmp_path, drawn):
-    args = arguments(tmp_path / "run", drawn, "--minutes", 0.1, *phases("tiny"), images=None)
+    args = arguments(tmp_path / "run", drawn, "--minutes", 0.25, *phases("tiny"), images=None)
     status, errors = ended(start_several("tests.support.tiny", *args))
     assert status == 0, errors
     facts = read_facts(tmp_path / "run")
-    assert facts["minutes"] >= 0.1 and facts["phase"] == "realism" and load(tmp_path / "run").latents is not None
+    assert facts["minutes"] >= 0.25 and facts["phase"] == "realism" and load(tmp_path / "run").latents is not None
 
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])

@@ -1,5 +1,6 @@
 """A folder of weights <-> a model that is ready to use."""
 
+import hashlib
 import json
 import os
 from concurrent.futures import Future
@@ -80,7 +81,8 @@ def read(name: str | Path, asked: Future | None = None, moves: bool = False) -> 
 def save(vae: DogVAE, folder: str | Path) -> None:
     """Writes config.json, latents.safetensors (if they are fitted) and model.safetensors (fp16), each atomically.
 
-    The model comes last: wherever a kill comes, a folder that holds a model is one that `load` takes.
+    The model comes last, when what was fitted to other weights is gone: a kill leaves no folder that `load` refuses, if
+    the latents are fitted.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,11 +91,13 @@ def save(vae: DogVAE, folder: str | Path) -> None:
         vae.latents.save(folder / "latents.safetensors")
     halves = {k: v.half() if v.is_floating_point() else v for k, v in vae.state_dict().items()}
     halves = {k: v.contiguous() for k, v in halves.items()}
-    write_whole(folder / "model.safetensors", to_bytes(halves))
-    before, vae.weights_id = vae.weights_id, sha256(folder / "model.safetensors")[:12]
-    if before != vae.weights_id:  # what was fitted to other weights says nothing of these
+    data = to_bytes(halves)
+    weights_id = hashlib.sha256(data).hexdigest()[:12]
+    if weights_id != vae.weights_id:  # what was fitted to other weights says nothing of these
         for file in (LOOKS, BREEDS):
             (folder / file).unlink(missing_ok=True)
+    write_whole(folder / "model.safetensors", data)
+    vae.weights_id = weights_id
 
 
 def cpu_has_bfloat16() -> bool:

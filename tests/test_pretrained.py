@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from model import WeightsError, __version__, load
-from model.pretrained import read, save
+from model.pretrained import LOOKS, read, save
 from tests.support.tiny import TINY, drawn_batch, some_latents, tiny_vae
 
 
@@ -39,13 +39,14 @@ def test_round_trip(folder):
     assert {p.name for p in folder.iterdir()} == {"config.json", "model.safetensors", "latents.safetensors"}
 
 
-def test_a_save_that_is_cut_short_leaves_no_model_without_latents(tmp_path):
+def test_a_save_that_is_cut_short_leaves_no_model_beside_what_does_not_fit_it(tmp_path):
     vae = tiny_vae()
     vae.latents = some_latents()
     (tmp_path / "model.safetensors").mkdir()  # so the last file can't take its place
+    (tmp_path / LOOKS).write_bytes(b"of other weights")
     with pytest.raises(OSError):
         save(vae, tmp_path)
-    assert (tmp_path / "latents.safetensors").is_file()
+    assert (tmp_path / "latents.safetensors").is_file() and not (tmp_path / LOOKS).exists()
 
 
 def test_a_loaded_model_is_ready_to_use(folder):

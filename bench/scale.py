@@ -25,6 +25,7 @@ import psutil
 from PIL import Image
 
 from hub import sha256
+from model import PRESETS
 from model.files import write_whole
 
 from .support.hub import Loopback
@@ -117,8 +118,9 @@ def bench_processes(args) -> dict:
     rates = []
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pictures").mkdir()
+        side = PRESETS["dogvae"].image_size
         for i in range(32):
-            Image.effect_noise((256, 256), 80).convert("RGB").save(f"{folder}/pictures/{i}.png")
+            Image.effect_noise((side, side), 80).convert("RGB").save(f"{folder}/pictures/{i}.png")
         (Path(folder) / "steps.py").write_text(STEPS, encoding="utf-8")
         for count in (1, 2):
             torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", count]

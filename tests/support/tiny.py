@@ -5,6 +5,7 @@
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,12 +26,11 @@ TINY = Config("tiny", **SIZES, decoder_widths=WIDTHS, decoder_blocks=(1,) * 5, d
 LARGE = Config(
     "large", **SIZES | {"image_size": 64}, decoder_widths=(*WIDTHS, 16), decoder_blocks=(1, 1, 1, 1, 1, 0)
 )
-SMALL = {"network": "classic", "image_size": 63, "latent_dim": 8, "classic_width": 16}
 TINY_PRESETS = {
     "tiny": TINY,
     "large": LARGE,
-    "tiny-classic": Config("tiny-classic", **SMALL),
-    "tiny-autoencoder": Config("tiny-autoencoder", **SMALL, variational=False),
+    "tiny-classic": replace(PRESETS["small"], preset="tiny-classic", latent_dim=8),
+    "tiny-autoencoder": replace(PRESETS["small"], preset="tiny-autoencoder", latent_dim=8, variational=False),
 }
 HORIZONS = {"ema_halflife": 50, "warmup": 32, "kl_warmup": 32, "realism_warmup": 32}
 TINY_RECIPE = Recipe(batch=8, lr=3e-3, betas=(0.9, 0.99), clip=3.0, **HORIZONS)

@@ -37,7 +37,7 @@ from .support.machine import DEVICE, machine
 from .support.memory import FORGET
 
 ROOT = Path(__file__).resolve().parent.parent
-TRAINED = ("dogvae", "classic")  # autoencoder trains like classic
+TRAINED = ("dogvae", "classic", "small")  # autoencoder trains like classic
 MOVES = {"whole": {}, "half the size": {"half": True}, "at rest, lossless": {"still": True}}
 
 
@@ -81,7 +81,7 @@ def latency(call, times: int) -> dict:
 
 def inference(folder: Path, origin: str, times: int) -> dict:
     """Times encoding and decoding of one picture at a time, as the page does it."""
-    vae = load(folder)
+    vae = load(folder, latents=False)
     quick, size = packed(vae), vae.config.image_size
     x = torch.rand(1, 3, size, size) * 2 - 1
     z = torch.randn(1, vae.config.latent_dim)
@@ -165,7 +165,7 @@ def training(preset: str, seconds: float, peaks: dict[str, float]) -> dict:
 RESIDENT = """
 import sys, psutil, torch
 from model import load
-models = [load(folder) for folder in sys.argv[1:]]
+models = [load(folder, latents=False) for folder in sys.argv[1:]]
 for vae in models:
     vae.decode(torch.zeros(1, vae.config.latent_dim))
     vae.encode(torch.zeros(1, 3, vae.config.image_size, vae.config.image_size))

@@ -247,16 +247,16 @@ def test_bad_input_gets_one_sentence(what, says, data, tmp_path):
 
 
 def test_bench_measures_everything(tmp_path):
-    command = "-m bench --presets classic --times 2 --seconds 0 --json".split()
+    command = "-m bench --presets small --times 2 --seconds 0 --json".split()
     done = subprocess.run(
         [sys.executable, *command, tmp_path / "bench.json"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     result = json.loads((tmp_path / "bench.json").read_text())
-    speed, step, peaks = result["inference"]["classic"], result["training"]["classic"], result["matmul_peak_gflops"]
+    speed, step, peaks = result["inference"]["small"], result["training"]["small"], result["matmul_peak_gflops"]
     assert 0 < speed["decode"]["median_ms"] <= speed["decode"]["p95_ms"]
     assert step["images_per_second"] > 0 and step["gflop_per_image"] > 3 * speed["decode_gflop"] > 0
     peak = peaks["bfloat16" if step["precision"] == "bf16" else "float32"]
     assert step["share_of_peak"] == pytest.approx(step["gflop_per_second"] / peak, rel=1e-3)
     assert 0 < (result["photos"]["peak_mb_above_idle"] or 1) < 250
-    assert 100 < result["resident_mb"]["classic"] < 3000
-    assert "| classic | weights/classic |" in done.stdout and f"torch {torch.__version__}" in done.stdout
+    assert 100 < result["resident_mb"]["small"] < 3000
+    assert "| small | freshly initialised |" in done.stdout and f"torch {torch.__version__}" in done.stdout

@@ -29,7 +29,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from model import DogFinder, load
+from model import DogFinder, DogVAE, load
 from model.photos import MAX_BYTES
 from ui.api import build_api
 from ui.channel import Channel
@@ -40,6 +40,7 @@ from ui.preview import Previews, Tags
 from ui.scripts import ROUTE, Preloads
 from ui.studio import Studio
 from ui.worker import Worker
+from ui.zerogpu import lent_decoder
 
 HERE = Path(__file__).parent
 MAX_BODY = MAX_BYTES + 2_000_000  # bytes of a request, which Gradio reads into memory: a photo and its form fields
@@ -76,18 +77,21 @@ LIMITS = (
 )
 
 
-def open_weights(name: str, finder: DogFinder) -> Studio:
+def open_weights(name: str) -> Studio:
     """The model to serve. Its `vae.source` says which one it is. If it replaces the named one, it says why."""
-    embedded = str(HERE / "weights" / "dogvae")
     reason = ""
     if name:
         try:
-            return Studio(load(name, asked=ASKED), finder)
+            return serving(load(name, asked=ASKED))
         except ValueError as error:  # WeightsError
             reason = f", because: {error}"
-    studio = Studio(load(embedded), finder)
-    studio.vae.source = f"embedded weights{reason.removesuffix('.')}"
-    return studio
+    vae = load(str(HERE / "weights" / "dogvae"))
+    vae.source = f"embedded weights{reason.removesuffix('.')}"
+    return serving(vae)
+
+
+def serving(vae: DogVAE) -> Studio:
+    return Studio(vae, DogFinder(), lent_decoder(vae))
 
 
 def build_app() -> Page:
@@ -100,7 +104,7 @@ def build_app() -> Page:
 
 
 def build_page(worker: Worker) -> Page:
-    studio = open_weights(WEIGHTS, DogFinder())
+    studio = open_weights(WEIGHTS)
     pad = Pad(studio, worker)
     examples = sorted((HERE / "assets").glob("dog-*.png"))
     # Gradio caches the files that API clients upload. Every 10 minutes it deletes those older than 50 minutes.

@@ -68,3 +68,12 @@ def test_the_page_asks_for_its_visitor(space):
     body = {"data": {"dogs": [first] * 20}, "component_id": pad, "fn_name": "contact_sheet", "session_hash": "x"}
     answer = httpx.post(address, json=body, timeout=60).json()
     assert answer["picture"].startswith("data:image/png") and "20 asked for by 127.0.0.1" in lent(space)
+
+
+def test_the_models_of_the_lesson_ask_for_no_gpu(space):
+    components = httpx.get(f"{space.url}/config", timeout=60).json()["components"]
+    lesson = next(c["id"] for c in components if c["props"].get("elem_id") == "lesson")
+    for part, data in {"squeeze": None, "rooms": None, "bell": {"seed": 1}}.items():
+        body = {"data": data, "component_id": lesson, "fn_name": part, "session_hash": "x"}
+        answer = httpx.post(f"{space.url}/gradio_api/component_server/", json=body, timeout=60).json()
+        assert answer and not answer.get("error"), answer

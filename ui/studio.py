@@ -18,8 +18,6 @@ from model.pixels import to_file, to_picture, to_tensor
 from model.quantized import quantized
 from model.vae import DogVAE
 
-from .zerogpu import lent_decoder
-
 MAX_LATENT = 100.0  # no dog has a number nearly as large
 MAX_COORDINATE = 1e5  # standard deviations: how far a latent from -100 to 100 can lie along the narrowest direction
 GUESS = 0.05  # the least score of a place that is offered as a guess where no head was found
@@ -62,9 +60,12 @@ class Sight:
 class Studio:
     """One model and what can be done with it. Not thread-safe on purpose: call it from one thread."""
 
-    def __init__(self, vae: DogVAE, finder: DogFinder | None = None):
-        self.vae, self.latents, self.finder = vae, vae.latents, finder
-        self.decode, self.lent = packed(vae).decode, lent_decoder(vae)
+    def __init__(
+        self, vae: DogVAE, finder: DogFinder | None = None, lent: Callable[[Tensor], Tensor] | None = None
+    ):
+        """lent: draws on a GPU that is lent for it (zerogpu.py)."""
+        self.vae, self.latents, self.finder, self.lent = vae, vae.latents, finder, lent
+        self.decode = packed(vae).decode
         self.decode_moving = self.decode  # for pictures that are replaced in a moment
         self.size, self.dim = vae.config.image_size, vae.config.latent_dim
 

@@ -9,10 +9,11 @@ from model import load
 from tests.support.serving import PIXELS
 from tests.support.tiny import ROOT
 from tests.test_protocol import DOG, FILM, answered, picture
+from ui.explore import MAX_FILMS
 from ui.facts import Facts
 from ui.pad import FIRST_SEED, Pad
 from ui.studio import LatentError, Studio
-from ui.worker import Worker
+from ui.worker import Busy, Worker
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,10 @@ def test_the_tabs(pad):
     assert picture(film).n_frames == 4  # three forward, one back
     larger = answered(tabs.movie(FILM | {"side": 300, "kind": "gif"}))["file"]
     assert picture(film).size == (PIXELS, PIXELS) and picture(larger).size == (300, 300)
+    tabs.films = MAX_FILMS
+    with pytest.raises(Busy):
+        answered(tabs.movie(FILM | {"dogs": [DOG] * 2}))
+    tabs.films = 0
     wall = answered(tabs.wall({"seeds": [3, 4], "temperature": 1, "keep": [[5, 2.0]]}))
     alone = answered(pad.draw({"seed": 4, "temperature": 1, "keep": [[5, 2.0]]}))
     assert len(wall["pictures"]) == 2 and wall["dogs"][1] == pytest.approx(alone["c"], abs=1e-3)

@@ -155,7 +155,7 @@ class Api:
             return self.studio.path(self.parse(a), self.parse(b), read(Morph, {"frames": frames}).frames)
 
         pictures = await draw_many(self.studio, self.worker, await self.worker.run(way))
-        return await asyncio.to_thread(self.keep, "morph.gif", lambda: film.gif(pictures)), pictures
+        return await film.in_turn(self.keep, "morph.gif", lambda: film.gif(pictures)), pictures
 
     # ---- How it is answered
 

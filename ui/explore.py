@@ -29,12 +29,13 @@ from .protocol import (
 )
 from .studio import MAX_COORDINATE, Studio
 from .wall import Wall, Walled, random_dogs
-from .worker import Worker, data_url, thumbnail_url
+from .worker import CROWDED, Busy, Worker, data_url, thumbnail_url
 
 CELL = 56  # pixels a dog on the map
 THUMBNAIL, LARGE = 96, 192  # pixels
 SLICE = 2  # dogs of the map that are drawn in one turn: nobody waits for it, and other visitors move their dogs
 DRAWING = 0.8  # share of the work on a film that is drawing; the rest is encoding
+MAX_FILMS = 6  # in the making; each holds its frames
 
 
 class Explorer:
@@ -45,7 +46,8 @@ class Explorer:
         self.map: Atlas | None = None  # laid out when the first visitor opens it
         self.map_url = ""
         self.making = asyncio.Lock()  # a second visitor waits for the map that the first has asked for
-        self.drawn: dict[str, float] = {}  # share that is done of each film in the making, by the name its page gave it
+        self.films = 0  # in the making
+        self.drawn: dict[str, float] = {}  # share that is done of each of them, by the name its page gave it
 
     # ---- What the page calls. Raises RequestError, LatentError, Busy, Gone.
 
@@ -80,15 +82,17 @@ class Explorer:
     async def movie(self, data: object, request: gr.Request | None = None) -> dict:
         question = self.read(Movie, data)
         way = await self.worker.run(self.way, question.dogs, question.frames)
+        if self.films >= MAX_FILMS:
+            raise Busy(CROWDED)
+        self.films += 1
         try:
             drawn = await self.draw(way, request, lambda share: self.drawn.update({question.name: DRAWING * share}))
-            encode = film.gif if question.kind == "gif" else film.mp4
-            frames = await asyncio.to_thread(film.enlarged, drawn, question.side)
-            encoded = base64.b64encode(await asyncio.to_thread(encode, film.there_and_back(frames))).decode()
+            encoded = await film.in_turn(film.encoded, drawn, question.kind, question.side)
         finally:
+            self.films -= 1
             self.drawn.pop(question.name, None)
         mime = "image/gif" if question.kind == "gif" else "video/mp4"
-        return File(file=f"data:{mime};base64,{encoded}").to_json()
+        return File(file=f"data:{mime};base64,{base64.b64encode(encoded).decode()}").to_json()
 
     async def progress(self, name: object, request: gr.Request | None = None) -> dict:
         """Of the film of this name."""

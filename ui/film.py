@@ -1,8 +1,11 @@
 """Frames -> a film: a GIF, or an MP4 through PyAV."""
 
+import asyncio
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from typing import TypeVar
 
 import av
 from PIL import Image
@@ -10,6 +13,19 @@ from PIL import Image
 from model.pixels import to_file
 
 FRAMES_A_SECOND = 20
+
+T = TypeVar("T")
+_thread = ThreadPoolExecutor(1, "films")
+
+
+async def in_turn(encode: Callable[..., T], *args) -> T:
+    """encode(*args), one film after the other: each takes seconds and memory, and small pictures do not wait for it."""
+    return await asyncio.wrap_future(_thread.submit(encode, *args))
+
+
+def encoded(frames: Sequence[Image.Image], kind: str, side: int) -> bytes:
+    """The film there and back of these frames, `side` pixels a side (0: as they are). kind: "gif" or "mp4"."""
+    return (gif if kind == "gif" else mp4)(there_and_back(enlarged(frames, side)))
 
 
 def enlarged(frames: Sequence[Image.Image], side: int) -> list[Image.Image]:

@@ -48,6 +48,10 @@ def test_push_and_pull(hub, run, weights):
     assert status == 0 and len(repo.commits) == 3 and repo.refs["main"] == head
     assert b"(5,678 different ones) in 1234 minutes" in repo.commits[repo.refs["next"]]["README.md"]
 
+    repo.commit({"looks.safetensors": b"of the weights before, beside which these would not load"}, "next")
+    status, text = run(*push(weights, "--revision", "next"), seconds=135)
+    assert status == 0 and "Pushed to" in text and "looks.safetensors" not in repo.commits[repo.refs["next"]]
+
 
 def test_what_was_pushed_loads_and_stands_alone(hub, run, weights, env, tmp_path):
     status, text = run(*push(weights, "--private"), seconds=135)

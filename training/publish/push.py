@@ -20,7 +20,7 @@ from model import load
 from model.errors import PlainError
 from model.pretrained import BREEDS, LOOKS
 
-from ..command import one_sentence
+from ..command import one_sentence, weights_here
 from .card import card
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,9 +36,7 @@ class PushError(PlainError):
 
 def check(weights: Path) -> None:
     """Raises PushError or WeightsError unless the folder is whole, loads, and its metrics are of these very weights."""
-    if not weights.is_dir():
-        raise PushError(f"There is no folder {weights}; --weights names one that training.train has written.")
-    load(weights, device="cpu")
+    load(weights_here(weights), device="cpu")
     for file in FILES:
         if not (weights / file).is_file():
             raise PushError(f"{weights} has no {file}; {EVALUATE}.")
@@ -75,7 +73,9 @@ def push(files: list[Path], repo: str, private: bool, revision: str | None, tag:
         api.create_branch(repo, branch=revision, exist_ok=True)
     latest = info(api, repo, revision or "main")
     had = hashes(latest) if latest else {}
+    stale = [file for file in MOVES if file not in {path.name for path in files}]  # of the weights that were there
     same = all(path.name in had and digest(path, had[path.name]) == had[path.name] for path in files)
+    same = same and not any(file in had for file in stale)
     tagged = info(api, repo, tag) if tag else None
     if tagged and not (same and latest and tagged.sha == latest.sha):
         raise PushError(f"{repo} has a tag {tag} already, of other weights; choose another --tag.")
@@ -83,8 +83,8 @@ def push(files: list[Path], repo: str, private: bool, revision: str | None, tag:
         commit, done = str(latest.sha), f"{repo} has these weights already, at"
     else:
         folder = files[0].parent
-        message = f"DogVAE {sha256(folder / 'model.safetensors')[:12]}"
-        pushed = api.upload_folder(repo_id=repo, folder_path=folder, revision=revision, commit_message=message)
+        what = {"repo_id": repo, "folder_path": folder, "revision": revision, "delete_patterns": stale}
+        pushed = api.upload_folder(**what, commit_message=f"DogVAE {sha256(folder / 'model.safetensors')[:12]}")
         commit, done = pushed.oid, f"Pushed to {repo} at"
     if tag and not tagged:
         api.create_tag(repo, tag=tag, revision=commit)

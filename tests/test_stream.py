@@ -58,7 +58,7 @@ def test_every_picture_comes_once_an_epoch_over_all_processes(source):
     seen = Counter()
     for process in range(2):
         samples = Stream(source, 32, 16, 0, process, 2)
-        for data in samples._endless():
+        for _, data in samples._endless():
             if samples.epoch:
                 break
             seen[data] += 1
@@ -82,7 +82,7 @@ def test_a_folder_that_says_what_to_measure_on_is_heeded(tmp_path):
     train, val = first_pictures(str(tmp_path), 32)
     assert (len(train), len(val)) == (20, 7)
     trained, entries = Stream(str(tmp_path), 32, 16, 0, 0, 1), Counter()
-    for data in trained._endless():
+    for _, data in trained._endless():
         if trained.epoch:
             break
         entries[data] += 1
@@ -183,3 +183,13 @@ def test_a_run_by_two_processes_then_one(tmp_path, shards, in_process):
     status, errors = finished(start(*arguments(out, shards, "--stream", "--resume", images=192)))
     assert status == 0 and read_facts(out)["images"] == 192, errors
     assert "neither a folder" in fails(*arguments(tmp_path / "other", shards / "none", "--stream"))
+
+
+def test_the_table_of_prepare_says_what_is_an_enlargement(tmp_path):
+    draw_folder(tmp_path / "train", 20)  # of 64 pixels
+    draw_folder(tmp_path / "val", 7, first=20)
+    assert first_pictures(str(tmp_path), 64)[0].sharp.all()
+    rows = [f"{path.name},{20 if i % 2 else 64}\n" for i, path in enumerate((tmp_path / "train").iterdir())]
+    (tmp_path / "heads.csv").write_text("crop,side\n" + "".join(rows))
+    assert first_pictures(str(tmp_path), 64)[0].sharp.sum() == 10
+    assert Stream(str(tmp_path), 64, 16, 0, 0, 1).batch(0, 18).sharp.sum() in range(8, 11)

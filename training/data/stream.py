@@ -20,7 +20,7 @@ from torch import Tensor
 from model.photos import PhotoError, looks_like_photo, open_photo
 from model.pixels import to_pixels, to_tensor
 
-from .folder import Batch, Folder, Pictures, Samples, held_out
+from .folder import Batch, Folder, Pictures, Samples, held_out, known_sides
 from .walk import DataError, as_folder, is_hidden, named_like_picture, pictures_under, splits
 
 FIRST = 5_000  # pictures kept in memory: for validation those that are held out, for fitting the latents the others
@@ -137,6 +137,16 @@ def encoded(entry: dict) -> bytes:
         return b""
 
 
+def file_name(entry: dict) -> str:
+    """Without its folders; empty for what has no name, as in a data set on the Hub."""
+    return Path((entry["image"] or {}).get("path") or "").name
+
+
+def sides_in(source: str) -> dict[str, int]:
+    """`known_sides` of a folder; of anything else none are known."""
+    return known_sides(as_folder(source)) if os.path.isdir(source) else {}
+
+
 def first_pictures(source: str, size: int, exclude: Folder | None = None) -> tuple[Pictures, Pictures]:
     """Of the first pictures of a stream those that are trained on, and those that are held out: in the folder val
     where there are train and val. Raises DataError."""
@@ -145,15 +155,16 @@ def first_pictures(source: str, size: int, exclude: Folder | None = None) -> tup
     sides: tuple[list[int], list[int]] = ([], [])
     skipped: list[str] = []
     for part in filter(None, (train, val)):
+        known = sides_in(part)
         for entry in unbroken(open_stream(part, exclude).take(FIRST)):
             data = encoded(entry)
             held = part == val if val else held_out(data)
             try:
                 photo = open_photo(data)
                 kept[held].append(to_pixels(to_tensor(photo, size)))
-                sides[held].append(min(photo.size))
+                sides[held].append(known.get(file_name(entry), min(photo.size)))
             except PhotoError as error:
-                skipped.append(f"{(entry['image'] or {}).get('path')}: {error}")
+                skipped.append(f"{file_name(entry)}: {error}")
     if not all(kept):
         raise DataError(f"{source} holds too few readable pictures to stream; leave out --stream.")
     first, held_back = (Pictures(torch.stack(pixels), [], torch.tensor(s)) for pixels, s in zip(kept, sides))
@@ -178,7 +189,7 @@ class Stream(Samples):
 
         super().__init__(Pictures(torch.empty(0), []), latent_dim, seed)
         source, self.val = parts(source)
-        self.resumed = False
+        self.sides, self.resumed = sides_in(source), False
         shuffled = open_stream(source, exclude).shuffle(seed=seed, buffer_size=BUFFER)
         self.size, self.stream = size, split_dataset_by_node(shuffled, rank=process, world_size=processes)
         self.threads = ThreadPoolExecutor()
@@ -219,23 +230,25 @@ class Stream(Samples):
         pixels, sides = zip(*good)
         return Pictures(torch.stack(pixels), [], torch.tensor(sides)), self.stream.state_dict()
 
-    def _endless(self) -> Iterator[bytes]:
+    def _endless(self) -> Iterator[tuple[str, bytes]]:
+        """Name and file of each picture."""
         while True:
             seen = 0
             for entry in unbroken(self.stream):
                 data = encoded(entry)
                 if self.val or not held_out(data):
                     seen += 1
-                    yield data
+                    yield file_name(entry), data
             if not seen and not self.resumed:  # the rest of an epoch may all have waited in the buffer
                 raise DataError("A process found no pictures in the stream; use fewer processes or more shards.")
             self.resumed = False
             self.epoch += 1
             self.stream.set_epoch(self.epoch)
 
-    def _decode(self, data: bytes) -> tuple[Tensor, int] | None:
+    def _decode(self, picture: tuple[str, bytes]) -> tuple[Tensor, int] | None:
+        name, data = picture
         try:
             photo = open_photo(data)
-            return to_pixels(to_tensor(photo, self.size)), min(photo.size)
+            return to_pixels(to_tensor(photo, self.size)), self.sides.get(name, min(photo.size))
         except PhotoError:
             return None

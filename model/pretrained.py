@@ -91,13 +91,13 @@ def save(vae: DogVAE, folder: str | Path) -> None:
         vae.latents.save(folder / "latents.safetensors")
     halves = {k: v.half() if v.is_floating_point() else v for k, v in vae.state_dict().items()}
     halves = {k: v.contiguous() for k, v in halves.items()}
-    data = to_bytes(halves)
-    weights_id = hashlib.sha256(data).hexdigest()[:12]
-    if weights_id != vae.weights_id:  # what was fitted to other weights says nothing of these
+    data, path = to_bytes(halves), folder / "model.safetensors"
+    digest = hashlib.sha256(data).hexdigest()
+    if not path.is_file() or sha256(path) != digest:  # what was fitted to other weights says nothing of these
         for file in (LOOKS, BREEDS):
             (folder / file).unlink(missing_ok=True)
-    write_whole(folder / "model.safetensors", data)
-    vae.weights_id = weights_id
+    write_whole(path, data)
+    vae.weights_id = digest[:12]
 
 
 def cpu_has_bfloat16() -> bool:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from model import DogFinder, PhotoError
 from model.crop import Crop
+from model.finder import SURE
 from model.landmarks import Landmarks, Points
 from model.photos import open_photo
 
@@ -19,7 +20,6 @@ from .faces import Pose, read_aside, read_photos, read_upright
 TURN, MOVE, SCALE = 25, 0.10, 1.25  # the most that a head is turned (degrees), moved (sides) and scaled to measure it
 CENTRE, SIDE, ANGLE = 0.12, 1.25, 8  # a frame is right within so many sides, this factor and so many degrees
 FAR = 0.4  # of a head's side: a found head further off is another one
-SURE = 0.5  # as the product uses it
 
 
 @dataclass

@@ -23,7 +23,7 @@ from model.crop import Crop
 from model.landmarks import MIRROR, SIZE, Points, as_points
 from model.photos import open_photo
 from model.pixels import from_pixels
-from model.trunk import EfficientNetLite
+from model.trunk import LITE0_CHANNELS, EfficientNetLite
 
 from ..data.folder import DataError
 from .views import read_labels, relight
@@ -130,7 +130,7 @@ def make_views(poses: list[Pose], counts: dict[str, int], trunk: EfficientNetLit
     rng = random.Random(seed)
     wanted = [pose for pose in poses for _ in range(counts[pose.kind])]
     rng.shuffle(wanted)
-    shapes = [(channels, cells, cells) for channels, cells in zip((40, 112, 320), CELLS)]
+    shapes = [(channels, cells, cells) for channels, cells in zip(LITE0_CHANNELS[2:], CELLS)]
     features = [torch.empty(len(wanted), *shape, dtype=torch.float16) for shape in shapes]
     points, sure, n = torch.empty(len(wanted), 3, 2), torch.empty(len(wanted)), 0
     dtype = next(trunk.parameters()).dtype

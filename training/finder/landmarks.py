@@ -9,6 +9,7 @@ weights/finder) gets landmarks.json and landmarks.safetensors; its metrics.json 
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -123,9 +124,10 @@ def train(args: argparse.Namespace) -> dict:
     trunk = frozen_trunk()
     views = make_views(poses, VIEWS, trunk, args.seed)
     maps = train_maps(views, args.epochs, args.width, args.seed)
-    save_landmarks(maps, args.out, args.width, [1.0, 0.0, 0.0, 0.0])
     val = read_upright(heads, "val") + read_aside(heads, "val") + read_photos(args.data, "val")
-    certainty = calibrate(answers_of(Landmarks(args.out, trunk), val, "calibrating"))
+    with tempfile.TemporaryDirectory() as folder:  # OUT gets them when they are whole: until then the former ones work
+        save_landmarks(maps, Path(folder), args.width, [1.0, 0.0, 0.0, 0.0])
+        certainty = calibrate(answers_of(Landmarks(Path(folder), trunk), val, "calibrating"))
     save_landmarks(maps, args.out, args.width, certainty)
     return {
         "parameters": sum(p.numel() for p in maps.parameters()),

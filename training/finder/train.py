@@ -9,6 +9,7 @@ model.safetensors, metrics.json and its card. --measure only measures what OUT h
 import argparse
 import json
 import math
+import tempfile
 import time
 from pathlib import Path
 
@@ -186,8 +187,9 @@ def train(args: argparse.Namespace) -> dict:
     photos = [p for p in photos if p not in held_out]
     views = make_views(photos, VIEWS, frozen_trunk(), args.seed)
     maps = train_maps(views, args.epochs, args.width, args.seed)
-    save_finder(maps, args.out, args.width, 0.3)
-    seen = look_at_all(DogFinder(args.out), held_out, "held out")
+    with tempfile.TemporaryDirectory() as folder:  # OUT gets it when it is whole: until then the former one works
+        save_finder(maps, Path(folder), args.width, 0.3)
+        seen = look_at_all(DogFinder(folder), held_out, "held out")
     threshold = choose_threshold(seen)
     save_finder(maps, args.out, args.width, threshold)
     held = curve(held_out, seen, (threshold,))[0]

@@ -6,6 +6,8 @@
 import argparse
 from pathlib import Path
 
+import torch
+
 from model import load
 from model.files import write_whole
 from model.pixels import to_file, to_picture
@@ -23,11 +25,14 @@ def main() -> None:
     args = parser.parse_args()
     with one_sentence(unwritten("The pictures")):
         vae = load(args.weights)
+        try:
+            z = torch.cat([vae.latents.sample(1, args.temperature, seed) for seed in args.seeds])
+        except ValueError as error:
+            parser.error(str(error))
         for old in ASSETS.glob("dog-*.png"):
             old.unlink()
-        for number, seed in enumerate(args.seeds, 1):
-            picture = to_picture(vae.decode(vae.latents.sample(1, args.temperature, seed))[0])
-            write_whole(ASSETS / f"dog-{number}.png", to_file(picture, "PNG"))
+        for number, x in enumerate(vae.decode(z), 1):
+            write_whole(ASSETS / f"dog-{number}.png", to_file(to_picture(x), "PNG"))
 
 
 if __name__ == "__main__":

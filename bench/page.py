@@ -115,11 +115,13 @@ def measure(browser, url: str, parts: tuple[str, str], moves: int, seconds: floa
         place.move(rng.random())
         times.append(page.evaluate("bench.told"))
     result: dict = {"median_ms": statistics.median(times[10:]), "p95_ms": statistics.quantiles(times[10:], n=20)[-1]}
-    result |= dragged(page, place, seconds, FAST_S)
+    fast = dragged(page, place, seconds, FAST_S)
+    moved = fast.pop("drawn")
+    result |= fast
     if parts is PAD:
         slowly = dragged(page, place, seconds, SLOWLY_S)
         result["slowly"] = {key: slowly[key] for key in ("pictures_per_second", "median_age_ms")}
-        drawn = [p for p in result.pop("drawn") + slowly["drawn"] if p["moving"] and p.get("took")]
+        drawn = [p for p in moved + slowly["drawn"] if p["moving"] and p.get("took")]
         sizes = sorted({p["pixels"] for p in drawn})
         result["stages_ms"] = {size: stages([p for p in drawn if p["pixels"] == size]) for size in sizes}
         result["rest_ms"] = statistics.median(at_rest(page, place, rng) for _ in range(max(3, moves // 10)))

@@ -1,6 +1,5 @@
 """Fixtures that several test files use."""
 
-import signal
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -37,13 +36,10 @@ def drawn(tmp_path_factory) -> Path:
 @pytest.fixture
 def in_process(monkeypatch):
     """Adds the tiny presets, and afterwards restores the global state that a run changes."""
-    handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
     for name, config in TINY_PRESETS.items():
         monkeypatch.setitem(PRESETS, name, config)
         monkeypatch.setitem(RECIPES, name, TINY_RECIPE)
     yield
-    for name, handler in handlers.items():
-        signal.signal(name, handler)
     AcceleratorState._reset_state(reset_partial_state=True)
 
 

@@ -106,7 +106,8 @@ def test_resume_without_a_checkpoint(tmp_path, drawn):
 def test_resume_of_another_config(whole_runs, tmp_path, drawn):
     out = whole_runs("tiny")
     shutil.copytree(out, tmp_path / "run")
-    assert "another config" in fails(*arguments(tmp_path / "run", drawn, "--resume", preset="tiny-autoencoder"))
+    text = fails(*arguments(tmp_path / "run", drawn, "--resume", "--frame", "box", preset="tiny-autoencoder"))
+    assert "another config; repeat --preset tiny --frame eyes, or train into another --out." in text
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing", b"\xff" * 64, None], ids=["empty", "text", "ones", "truncated"])

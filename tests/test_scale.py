@@ -85,10 +85,12 @@ def test_two_processes_train_as_one(tmp_path, drawn):
 
 def test_both_phases_by_the_clock(tmp_path, drawn):
     args = arguments(tmp_path / "run", drawn, "--minutes", 0.25, *phases("tiny"), images=None)
-    status, errors = ended(start_several("tests.support.tiny", *args))
+    status, errors = ended(start_several("tests.support.tiny", *args, env=CPU | {"STEP_SECONDS": "0.5"}))
     assert status == 0, errors
     facts = read_facts(tmp_path / "run")
-    assert facts["minutes"] >= 0.25 and facts["phase"] == "realism" and load(tmp_path / "run").latents is not None
+    assert facts["minutes"] == 0.25 and facts["images"] == 30 * 8, "both processes go by one clock"
+    assert facts["phase"] == "realism" and facts["phase_from"] == 15 * 8
+    assert load(tmp_path / "run").latents is not None
 
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])

@@ -50,6 +50,13 @@ def read_facts(folder: Path) -> dict:
         raise CheckpointError(f"{path} is damaged; train into another --out to start anew.") from None
 
 
+def another_config(folder: Path, before: dict, now: dict) -> str:
+    """The sentence for a checkpoint whose model is another one. before, now: the run's settings then and now."""
+    other = [name for name in ("preset", "frame", "kl") if before.get(name) not in (None, now[name])]
+    repeat = f"repeat {' '.join(f'--{name} {before[name]}' for name in other)}, or " if other else ""
+    return f"The checkpoint in {folder} is of another config; {repeat}train into another --out."
+
+
 def load_checkpoint(
     folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]
 ) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from model import load
 from model.cloud import Cloud
 from model.vae import reparametrize
 
-from .command import one_sentence, unwritten
+from .command import one_sentence, unwritten, weights_here
 from .data.folder import load_splits
 from .fit import encode_all
 
@@ -30,7 +30,7 @@ def main() -> None:
     with one_sentence(unwritten("The clouds")):
         known = {}  # pictures by their size
         for folder in args.weights:
-            vae = load(folder)
+            vae = load(weights_here(folder))
             size = vae.config.image_size
             if size not in known:
                 known[size] = load_splits(args.data, size, progress=True)[1].first(DOGS)

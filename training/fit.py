@@ -7,7 +7,6 @@ Training ends with this; run it alone after changing the data.
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ from model.residual import shrink
 from model.vae import kl_divergence
 
 from .choosing import fit_chosen
-from .command import one_sentence, unwritten
+from .command import one_sentence, unwritten, weights_here
 from .data.folder import Pictures, load_splits
 from .features import load_lite0, perceptual_distance
 from .flow import ENOUGH, fit_flow
@@ -120,10 +119,11 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="the folder of pictures that it was trained on")
     args = parser.parse_args()
     with one_sentence(unwritten("The latents")):
-        vae = load(args.weights, latents=False)
+        folder = weights_here(args.weights)
+        vae = load(folder, latents=False)
         train, _ = load_splits(args.data, vae.config.image_size, progress=True)
         vae.latents = fit_latents(vae, train, progress=True)
-        vae.latents.save(Path(args.weights) / "latents.safetensors")
+        vae.latents.save(folder / "latents.safetensors")
     shares = ", ".join(f"{effect:.3f}" for effect in vae.latents.effect[:6])
     print(f"Fitted to {len(train)} pictures. Effect of the first directions: {shares}")
 

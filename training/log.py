@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.files import write_whole
+
 from .processes import name_of
 
 if TYPE_CHECKING:
@@ -50,6 +52,22 @@ class Log:
         if self.writer:
             for key, value in loss.items():
                 self.writer.add_scalar(key, value, trainer.images)
+
+
+def trim(path: Path, images: int) -> None:
+    """Drops the lines of another run, and those that a killed one wrote after its last checkpoint.
+
+    images: those that the checkpoint had seen.
+    """
+    kept = []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    for text in lines:
+        try:
+            if json.loads(text)["images"] <= images:
+                kept.append(text + "\n")
+        except (ValueError, TypeError, KeyError):
+            pass  # half a line: a kill while it was written
+    write_whole(path, "".join(kept).encode())
 
 
 def tensorboard(out: Path):

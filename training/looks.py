@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-from model import DogFinder, WeightsError, load
+from model import DogFinder, load
 from model.pretrained import BREEDS, LOOKS
 
 from .appearance import fit, report
 from .appearance.draws import Eye
-from .command import one_sentence, unwritten
+from .command import one_sentence, unwritten, weights_here
 
 DRAWS, FEWEST = 3000, 50
 
@@ -36,9 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sheets", type=Path, metavar="DIR", help="draw sheets into DIR")
     args = parser.parse_args(argv)
     with one_sentence(unwritten("The looks")), torch.inference_mode():
-        if not args.weights.is_dir():
-            raise WeightsError(f"There is no folder {args.weights}; --weights names one that training.train wrote.")
-        vae = load(args.weights, moves=False)
+        vae = load(weights_here(args.weights), moves=False)
         eye = Eye(vae, DogFinder())
         draws = fit.draw(vae, eye, args.draws)
         looks, breeds = fit.fit_looks(vae.latents, draws), fit.fit_breeds(vae.latents, eye, draws)

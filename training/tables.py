@@ -27,3 +27,8 @@ def tidy(values):
     if isinstance(values, float):
         return float(f"{values:.5g}") if abs(values) < float("inf") else None
     return values
+
+
+def kid(measured: dict) -> str:
+    """KID x 1e3: its mean, and its spread over the subsets."""
+    return f"{measured['kid_x1e3']:.1f} ± {measured['kid_std_x1e3']:.1f}"

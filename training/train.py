@@ -17,7 +17,7 @@ from model.crop import FRAMES
 
 from .command import one_sentence
 from .config import PRECISIONS, TrainConfig
-from .processes import is_main, one_of_several
+from .processes import is_main, one_of_several, out_of_memory
 from .trainer import Trainer
 
 
@@ -39,7 +39,7 @@ def parse(argv: list[str] | None = None) -> TrainConfig:
     parser.add_argument("--resume", action="store_true", help="go on from OUT's checkpoint")
     start = "start from the weights in this folder, and from its critic; with --realism 1 sharpen them on"
     parser.add_argument("--init-from", metavar="DIR", help=start)
-    price = "price of a nat of KL in the loss; 0 makes a plain autoencoder (default: the preset's)"
+    price = "price of a nat of KL in the loss; 0 makes a plain autoencoder, not of dogvae (default: the preset's)"
     parser.add_argument("--kl", type=float, metavar="PRICE", help=price)
     share = "of the images, the last ones, for the second phase (0 to 1; default: 0.75 for dogvae)"
     parser.add_argument("--realism", type=float, metavar="SHARE", help=share)
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
     def explain(error: Exception) -> str | None:
         if isinstance(error, OSError):  # a full disk, a folder that is not ours
             return f"The run can't go on: {error.filename or config.out}: {error.strerror or error}."
-        return None
+        return out_of_memory(error)
 
     with one_sentence(explain, stopped="Stopped before training began."):
         trainer = Trainer(config)

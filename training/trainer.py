@@ -4,8 +4,6 @@
 """
 
 import copy
-import json
-import signal
 import time
 from pathlib import Path
 
@@ -16,25 +14,25 @@ from tqdm import tqdm
 
 from model import Config, DogVAE, load
 from model.errors import PlainError
-from model.files import write_whole
 from model.pretrained import read, save
 from model.residual import TrunkEncoder
 from model.trunk import EfficientNetLite
 
-from .checkpoint import NAME, CheckpointError, load_checkpoint, read_facts, save_checkpoint
-from .config import TrainConfig
+from .checkpoint import NAME, CheckpointError, another_config, load_checkpoint, read_facts, save_checkpoint
+from .config import TrainConfig, within
 from .data.folder import Samples, load_pictures, load_splits
 from .data.stream import Stream, first_pictures
 from .features import load_lite0
 from .fit import describe, fit_latents, with_mirrored
-from .log import Log
+from .log import Log, trim
 from .losses import ClassicLoss, PerceptualLoss
 from .phases import PHASES, Phase
 from .pictures import save_grid, save_loss_curve
-from .processes import TrainingError, average_gradients, has_room, make_accelerator
+from .processes import TrainingError, average_gradients, has_room, make_accelerator, stopped_by
 from .schedule import update_ema
 
 MAX_BAD_STEPS = 20  # in a row with a loss or gradient that is not finite
+SLOW_STEPS = 20  # the first ones, which say little about the pace
 
 
 class Stopped(PlainError):
@@ -79,7 +77,8 @@ class Trainer:
         self.phase: Phase = PHASES["likeness"](self)
         if facts:
             self._go_on(facts)
-        self._trim_log()
+        if self.accelerator.is_main_process:
+            trim(self.out / "log.jsonl", self.images)
 
     # ---- Before the first step
 
@@ -93,11 +92,13 @@ class Trainer:
                 f"{config.accumulate} parts; choose --batch so that it divides."
             )
         if facts and Config.from_json(facts["config"]) != self.model_config:
-            raise CheckpointError(f"The checkpoint in {self.out} is of another config; train into another --out.")
+            raise CheckpointError(another_config(self.out, facts.get("training", {}), config.to_json()))
         if not facts and (self.out / NAME).exists():
             raise CheckpointError(f"{self.out} holds a run; go on with it by --resume, or train into another --out.")
         if not facts and (self.out / "model.safetensors").exists():
             raise CheckpointError(f"{self.out} holds weights, which would be lost; train into another --out.")
+        if self.model_config.network == "residual" and not self.model_config.variational:
+            raise TrainingError(f"The preset {config.preset} is trained at a price of KL above 0; leave out --kl 0.")
         if self.model_config.network != "residual" and self.recipe.realism_share:
             raise TrainingError(f"The preset {config.preset} has no second phase; leave out --realism.")
         if self.accelerator.mixed_precision == "fp16" and self.recipe.realism_share:  # two optimizers, one loss scale
@@ -158,20 +159,6 @@ class Trainer:
         self.skipped_steps, self.total = facts["skipped_steps"], self.config.images or facts["total"]
         self.phase.go_on(facts, tensors)
 
-    def _trim_log(self) -> None:
-        """Drops the lines of another run, and those that a killed one wrote after its last checkpoint."""
-        if not self.accelerator.is_main_process:
-            return
-        path, kept = self.out / "log.jsonl", []
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-        for text in lines:
-            try:
-                if json.loads(text)["images"] <= self.images:
-                    kept.append(text + "\n")
-            except (ValueError, TypeError, KeyError):
-                pass  # half a line: a kill while it was written
-        write_whole(path, "".join(kept).encode())
-
     def _state(self) -> tuple[dict, dict]:
         modules = {"model": self.accelerator.unwrap_model(self.vae), "ema": self.ema}
         optimizers = {"optimizer": self.optimizer.optimizer}
@@ -200,11 +187,23 @@ class Trainer:
 
         Raises Stopped once it was asked to stop (SIGTERM, SIGINT) and has saved.
         """
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: setattr(self, "asked_to_stop", True))
+        with stopped_by(lambda: setattr(self, "asked_to_stop", True)):
+            self._loop()
+            self.save()
+        if self.stopping:
+            raise Stopped(f"Stopped at {self.images} images and saved; --resume goes on from here.")
+        if self.accelerator.is_main_process:
+            try:
+                self.show()
+                self.finish()
+            except KeyboardInterrupt:
+                raise Stopped("Stopped before the latents were fitted; --resume fits them.") from None
+        self.accelerator.end_training()
+
+    def _loop(self) -> None:
         began, before, tick = time.monotonic(), self.minutes, self.images // self.config.tick
-        log, main = Log(self), self.accelerator.is_main_process
-        bar = tqdm(initial=self.images, total=self.config.images, unit=" images", disable=not main, smoothing=0.05)
+        log, silent = Log(self), not self.accelerator.is_main_process
+        bar = tqdm(initial=self.images, total=self.config.images, unit=" images", disable=silent, smoothing=0.05)
         with bar:
             while not self.done() and not self.stopping:
                 parts = self.step()
@@ -213,20 +212,19 @@ class Trainer:
                 if self.config.minutes:
                     left = max(self.config.minutes - self.minutes, 0)
                     bar.set_postfix_str(f"{left:.1f} min left", refresh=False)
-                    self.total = max(int(self.images / self.minutes * self.config.minutes), self.batch)
+                    self._foresee(int(self.images / self.minutes * self.config.minutes))
                 log.add(parts)
                 if self.images // self.config.tick > tick:
                     tick = self.images // self.config.tick
                     self.show()
                     self.phase.follow()  # first, so that a resumed run goes on with what this one goes on with
                     self.save()
-        self.save()
-        if self.stopping:
-            raise Stopped(f"Stopped at {self.images} images and saved; --resume goes on from here.")
-        if main:
-            self.show()
-            self.finish()
-        self.accelerator.end_training()
+
+    def _foresee(self, total: int) -> None:
+        """Sets the schedule for a run that, at its pace so far, sees `total` images."""
+        self.total = max(total, self.batch)
+        if self.images >= SLOW_STEPS * self.batch:
+            self.recipe = within(self.config.recipe(), self.total)
 
     def agree(self, minutes: float) -> None:
         """All processes go by the main one's clock, and stop together when one of them was asked to."""
@@ -297,7 +295,7 @@ class Trainer:
             raise TrainingError(
                 f"The loss was not finite {MAX_BAD_STEPS} times in a row, or its gradient far too large, "
                 f"after {self.images} images; "
-                "try a lower learning rate or --precision no."
+                "try a smaller --batch, with which the learning rate falls, or --precision no."
             )
 
     # ---- What it leaves behind

@@ -14,7 +14,7 @@ from .basis import Basis
 from .priors import Source
 
 TRIES = 8  # candidates of a dog; where none is good enough, the best of them is taken
-NEXT_SEED = 6_364_136_223_846  # from the seed of a candidate to that of the next; no two seeds in use are so far apart
+NEXT_SEED = 6_364_136_223_846  # from the seed of a candidate to that of the next: far, so that near seeds share none
 
 
 @dataclass(frozen=True)

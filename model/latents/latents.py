@@ -35,7 +35,8 @@ class Latents(Basis):
         return cls(**parts, priors={"normal": Normal(basis.dim), **priors})
 
     def sample(self, n: int, temperature: float = 1.0, seed: int = 0, prior: str = "fitted") -> Tensor:
-        """n latents, float32 [n, D] on the CPU, the same for the same seed on every device.
+        """n latents, float32 [n, D] on the CPU, the same for the same seed on every device. torch's generator takes
+        the lower 32 bits of a seed: two that are 2^32 apart draw the same dogs.
 
         Dog i of a seed does not depend on n. temperature scales the spread: 0 is the most ordinary dog, above 1
         are odder ones. prior "fitted" is the best that these weights have; "normal" is N(0, I); the others are

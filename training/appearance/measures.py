@@ -183,7 +183,8 @@ def contrast(breeds: Tensor, much: list[int], little: list[int]) -> Tensor:
 class Scale:
     """Measures in standard deviations of random dogs, each freed of those that it stands beside.
 
-    fits: of each measure the least-squares coefficients of (1, v, v^2) of the measures beside it; None of the first.
+    fits: of each measure the least-squares coefficients of (1, v, v^2) of the measures beside it: of the first, which
+    has none beside it, the mean.
     """
 
     fits: list[Tensor]

@@ -29,11 +29,10 @@ from ..command import one_sentence, unwritten
 from ..data.folder import Pictures, load_splits
 from ..finder.views import read_labels
 from ..pictures import save_grid
-from ..tables import table, write_json
-from .measures import BATCH, KID_SUBSETS, Reference, laplacian_variance, subset_size
+from ..tables import kid, table, write_json
+from .measures import BATCH, KID_SUBSETS, SIZE, Reference, laplacian_variance, subset_size
 from .uncropped import of_photos
 
-SIZE = 128  # pixels a side, of every picture compared
 TEMPERATURES = (1.0, 0.7)
 # The prior that a preset's makers would draw from; of the others it is the fitted one.
 HEADLINE = dict.fromkeys(("classic", "vae", "autoencoder", "small"), "normal")
@@ -221,7 +220,7 @@ def cells(values: dict, columns: dict[str, str]) -> list[str]:
     for column in columns.values():
         key, _, form = column.partition(":")
         if key == "kid":
-            written.append(f"{values['kid_x1e3']:.1f} ± {values['kid_std_x1e3']:.1f}")
+            written.append(kid(values))
         else:
             written.append("" if values.get(key) is None else format(values[key], form))
     return written

@@ -18,6 +18,7 @@ from ..data.folder import DataError, Pictures
 from ..features import Judge
 from .faces import Faces
 
+SIZE = 128  # pixels a side, of every picture compared
 BATCH = 64
 KID_SUBSETS = 100
 PAIRS = 300  # of pictures, for the diversity

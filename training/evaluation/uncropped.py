@@ -12,8 +12,8 @@ from model.pixels import to_tensor
 from ..data.folder import DataError
 from ..features import Judge
 from ..finder.views import Labelled
+from .measures import SIZE
 
-SIZE = 128  # pixels a side, of every picture compared
 BATCH = 16
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ..config import Recipe
 from ..data.folder import Batch
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ class Phase:
 
     def __init__(self, trainer: Trainer, began: int = 0):
         self.trainer, self.began = trainer, began
-        self.accelerator, self.recipe = trainer.accelerator, trainer.recipe
+        self.accelerator = trainer.accelerator
+
+    @property
+    def recipe(self) -> Recipe:
+        """The trainer's, which a run by the clock changes as its length becomes known."""
+        return self.trainer.recipe
 
     def begin(self) -> None:
         """Called once, when the run comes to this phase."""

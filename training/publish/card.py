@@ -15,7 +15,7 @@ from model.errors import PlainError
 from model.files import write_whole
 
 from ..command import one_sentence, unwritten
-from ..tables import table
+from ..tables import kid, table
 
 ABOUT = {
     "dogvae": (
@@ -147,10 +147,6 @@ def tables(metrics: dict) -> str:
         ],
     )]
     return "\n".join(lines)
-
-
-def kid(measured: dict) -> str:
-    return f"{measured['kid_x1e3']:.1f} ± {measured['kid_std_x1e3']:.1f}"
 
 
 def card(folder: Path, name: str | None = None) -> str:

@@ -103,6 +103,38 @@ def test_a_family_and_its_tree(page):
     assert page.trouble == []
 
 
+def test_a_list_does_only_what_is_chosen_last(desktop):
+    """A random dog that comes late replaces none chosen since, and arrow keys on a closed list choose nothing."""
+    held, partner = [], "document.querySelector('#mate').src"
+    desktop.click("#keep")
+    for name, ready in (("Family", "#breed"), ("Mix", "#morph")):
+        tab(desktop, name)
+        desktop.wait_for_function(f"!document.querySelector('{ready}').disabled")
+    desktop.wait_for_function("document.querySelector('[data-slot=c] img').src")  # the last of the dogs offered
+    desktop.route("**/component_server/**", lambda r: held.append(r) if called(r) == "draw" else r.continue_())
+    desktop.select_option("[data-slot=a] select", "random")
+    desktop.select_option("[data-slot=a] select", "this")
+    tab(desktop, "Family")
+    first = desktop.evaluate(partner)
+    desktop.focus("#partner")
+    desktop.keyboard.press("ArrowDown")
+    desktop.keyboard.press("Escape")
+    assert len(held) == 1 and desktop.evaluate(partner) == first
+    desktop.select_option("#partner", "random")
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "Enter"):  # opens the list, and passes over "A random dog"
+        desktop.keyboard.press(key)
+    desktop.wait_for_function(f"{partner} !== {json.dumps(first)}")
+    chosen = desktop.evaluate(partner)
+    assert len(held) == 2
+    for route in held:
+        with desktop.expect_response(lambda response, route=route: response.request == route.request):
+            route.continue_()
+    desktop.unroute("**/component_server/**")
+    draw(desktop, 3)  # its answer comes after theirs
+    assert desktop.evaluate(partner) == chosen
+    assert desktop.text_content("[data-slot=a] figcaption") == "this dog"
+
+
 def test_what_is_no_longer_the_seeds_or_the_photos_dog(desktop):
     draw(desktop, 5)
     move(desktop, 0, 2.5)

@@ -76,6 +76,9 @@ def test_a_point_dragged_through_both_rooms(lesson):
         lesson.mouse.move(box["x"] + 3, box["y"] + 3, steps=4)
         lesson.mouse.up()
         assert re.match(r"-4\.\d across, 4\.\d up\. Beside the dogs", cloud.get_attribute("aria-valuetext"))
+        least, now, most = (float(cloud.get_attribute(f"aria-value{of}")) for of in ("min", "now", "max"))
+        width = cloud.locator("svg").evaluate("svg => svg.viewBox.baseVal.width")
+        assert least <= now < -4 and most == -least == width / 2
         lesson.wait_for_function("([image, before]) => image.src !== before", arg=[image.element_handle(), first])
         there = image.get_attribute("src")
         cloud.press("Home")
@@ -113,7 +116,7 @@ def test_what_the_price_buys_and_costs(lesson):
         if step == 0:
             assert told.startswith("An autoencoder")
     assert len(seen) == most + 1 and likeness[0] > likeness[-1] and told.startswith("Too dear")
-    assert lesson.locator("#price .curves text").all_text_contents() == ["the seed’s", "a good price"]
+    assert lesson.locator("#price .curves text").all_text_contents() == ["the first version’s", "a good price"]
 
 
 def test_sharp_dogs_averaged(lesson):

@@ -130,6 +130,33 @@ def test_under_the_dog_stands_what_breeds_are_seen_in_it(named):
     named.wait_for_function(f"{rested} && document.querySelector('#sees').textContent !== {first!r}")
 
 
+BUSY = {"error": "Many visitors are drawing dogs just now.", "busy": True}
+
+
+def refuse(page, *words: str) -> None:
+    """From now on the server is too busy for requests with any of these words."""
+
+    def answer(route):
+        sent = route.request.post_data or ""
+        route.fulfill(json=BUSY) if any(word in sent for word in words) else route.continue_()
+
+    page.route("**/component_server/**", answer)
+
+
+def test_a_busy_server_leaves_no_breed_of_another_dog(named):
+    named.wait_for_function("document.querySelector('#sees').textContent.startsWith('Lite0')")
+    named.press_on("[data-kind=breeds]")
+    refuse(named, "see_breeds", "toward")
+    draw(named, 29)
+    named.wait_for_function("!document.querySelector('#sees').hasAttribute('aria-busy')")
+    assert named.inner_text("#sees") == ""
+    named.locator(".breeds button").first.click()
+    named.wait_for_selector("#message.problem")
+    assert named.locator(".breeds [aria-pressed=true]").count() == 0
+    assert named.inner_text(".hint").startswith("Choose a breed")
+    named.unroute("**/component_server/**")
+
+
 def test_all_256_are_there_as_before(named):
     named.press_on("[data-kind=all]")
     named.wait_for_selector("#latents .lock")
@@ -153,6 +180,15 @@ def test_a_link_moves_its_dog_and_what_is_not_known_here_is_left_out(named, brow
     other.goto(re.sub("dog=.{12}", "dog=0123456789ab", f"{link}&looks=background:2"))
     other.wait_for_function("document.querySelector('#message')?.textContent.includes('“background”: left out')")
     assert message(other).startswith("The link shows a dog of another model")
+    refuse(other, '"seed":5,')
+    other.goto(f"{link.replace('.s27', '.s5')}&looks=background:2")
+    other.wait_for_selector("#message.problem")
+    assert picture(other) and message(other) == BUSY["error"]
+    assert other.is_disabled("#reset"), "the dog that was there is moved in its stead"
+    assert other.url.endswith("&looks=background:2"), "to be opened again"
+    other.unroute("**/component_server/**")
+    other.click("#random")
+    other.wait_for_function("!location.search")
     other.close()
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.support.serving import PHONE, tab, visit
 from tests.test_page import picture
-from tests.test_photo import DONE, scene
+from tests.test_photo import DONE, OLD_TAP, scene
 
 TOUCH_PX = 44
 
@@ -108,7 +108,11 @@ def test_the_map_is_large_enough_for_a_finger(phone):
     phone.wait_for_function("before => document.querySelector('#dog img').src !== before", arg=before)
     point = phone.locator("#map .point").bounding_box()
     assert abs(point["x"] + point["width"] / 2 - x) < 3 and abs(point["y"] + point["height"] / 2 - y) < 3
+    phone.click("#undo")
+    assert picture(phone) == before
+    phone.evaluate(OLD_TAP, ["#map", x, y])
     here = picture(phone)
+    assert here != before and phone.locator("#map .point").bounding_box() == pytest.approx(point, abs=3)
     swipe(40, 20)
     phone.wait_for_function("before => document.querySelector('#dog img').src !== before", arg=here)
     assert phone.locator("#map .point").bounding_box()["x"] > point["x"] + 30

@@ -145,6 +145,17 @@ def test_weights_without_looks_have_all_256_sliders_and_nothing_else(desktop):
     assert desktop.locator("#kinds").is_hidden() and desktop.locator("#sees").is_hidden()
 
 
+# What an older iPhone tells of a tap: its click does not know that it was a finger.
+OLD_TAP = """
+([selector, x, y]) => {
+  for (const [kind, pointerType] of [["pointerdown", "touch"], ["pointerup", "touch"], ["click", "mouse"]]) {
+    const event = new PointerEvent(kind, { pointerType, clientX: x, clientY: y, bubbles: true });
+    document.querySelector(selector).dispatchEvent(event);
+  }
+}
+"""
+
+
 def test_a_finger_moves_the_box(browser, server, photos):
     context = browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}, has_touch=True, is_mobile=True)
     page = context.new_page()
@@ -166,12 +177,19 @@ def test_a_finger_moves_the_box(browser, server, photos):
 
     after(page, swipe)
     assert box_in_photo(page)[0] > before[0] + 40
+    frame = page.locator("#photo .frame").bounding_box()
+    beside = frame["x"] + 0.85 * frame["width"], frame["y"] + 0.7 * frame["height"]
+    after(page, lambda: page.evaluate(OLD_TAP, ["#photo .frame", *beside]))
+    tapped = box_in_photo(page)
+    assert (tapped[0] + tapped[2]) / 2 == pytest.approx(0.85 * SIZE[0], abs=6)
+    page.mouse.click(frame["x"] + 5, frame["y"] + 5)
+    assert box_in_photo(page) == tapped, "a mouse draws a box, its click moves none"
     context.close()
 
 
 def test_a_photo_is_turned(desktop, photos):
     send(desktop, photos["sideways"])
-    desktop.click("#turn-right")
+    desktop.evaluate("for (let i = 0; i < 3; i++) document.querySelector('#turn-left').click()")  # one to the right
     shown = "document.querySelector('[data-part=photo]')"
     desktop.wait_for_function(f"{shown}.naturalWidth > {shown}.naturalHeight")
     desktop.wait_for_function(DONE, timeout=60_000)
@@ -249,7 +267,17 @@ def test_a_photo_is_dropped_or_pasted(desktop, photos, way):
     assert desktop.locator("#change-crop").is_visible() and desktop.locator("#reconstruction").is_visible()
 
 
-def test_a_photo_is_taken_with_the_camera(browser, server):
+HELD = """() => {
+  const { mediaDevices } = navigator, ask = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = async (wish) => {
+    await new Promise((go) => { window.allow = go; });
+    return window.given = await ask(wish);
+  };
+}"""
+LIVE, OFF = (f"window.given?.getTracks()[0].readyState === '{state}'" for state in ("live", "ended"))
+
+
+def test_a_photo_is_taken_with_the_camera_which_is_off_when_nobody_sees_it(browser, server, photos):
     fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     filmed = browser.browser_type.launch(executable_path=find_browser(), args=QUIET + fake)
     page = visit(filmed, server.url, (1280, 900))
@@ -261,6 +289,25 @@ def test_a_photo_is_taken_with_the_camera(browser, server):
     page.wait_for_function(DONE, timeout=60_000)
     assert "no dog's head" in page.inner_text("#message")  # the fake camera shows a test card
     assert page.locator("#photo img").is_visible() and page.locator("#webcam").is_hidden()
+    page.evaluate(HELD)
+    for go in (
+        lambda: tab(page, "Sliders"),
+        lambda: page.get_by_role("tab", name="How it works").and_(page.locator(":visible")).first.click(),
+        lambda: page.set_input_files("#upload input[type=file]", photos["one"]),
+    ):
+        for late in (False, True):  # the visitor allows the camera only after going elsewhere
+            page.get_by_role("tab", name="Draw a dog").and_(page.locator(":visible")).first.click()
+            tab(page, "Photo")
+            page.evaluate("window.given = undefined")
+            page.click("#camera")
+            if late:
+                go()
+            page.evaluate("window.allow()")
+            if not late:
+                page.wait_for_function(LIVE)
+                go()
+            page.wait_for_function(OFF)
+            assert page.locator("#webcam").is_hidden()
     filmed.close()
 
 

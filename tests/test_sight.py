@@ -98,9 +98,6 @@ def test_squares_that_the_visitor_chose(studio, photo):
     if frame == "eyes":
         assert pointed["place"] == Crop.from_landmarks(points).to_json() and pointed["hint"] == ""
         assert pointed["landmarks"] == FACE
-    square = Crop((600, 260), 300, 0.2)
-    drawn = ask(studio, photo, crop=square.to_json())
-    assert drawn["place"] == square.to_json() and same(drawn["z"], square.cut(photo, studio.size), studio)
     whole = ask(studio, photo, whole=True)
     assert whole["place"] == Crop.middle(photo.size).to_json()
     again = ask(studio, photo, box=whole["box"])["place"]
@@ -129,10 +126,6 @@ def test_a_head_that_looks_aside_gets_one_sentence(studio, photo, monkeypatch):
         ({"landmarks": [[0.4, 0.5], [9, 0.5], [0.5, 0.2]]}, "in the photo"),
         ({"landmarks": "face"}, "."),
         ({"landmarks": [[float("nan"), 0.5], [0.6, 0.5], [0.5, 0.8]]}, "in the photo"),
-        ({"crop": {"centre": [5000, 10], "side": 30, "angle": 0}}, "does not lie in the photo"),
-        ({"crop": {"centre": [400, 250], "side": 99999, "angle": 0}}, "does not lie in the photo"),
-        ({"crop": {"centre": [400, 250], "side": -5, "angle": 0}}, "A crop is"),
-        ({"crop": 7}, "."),
     ],
 )
 def test_squares_that_can_not_be_taken(studio, photo, wish, words):

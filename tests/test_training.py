@@ -2,7 +2,6 @@
 
 import json
 import math
-import signal
 from dataclasses import replace
 
 import pytest
@@ -17,9 +16,7 @@ from tests.support.tiny import TINY_PRESETS, TINY_RECIPE, draw_folder, tiny_vae
 from training import fit, train
 from training.checkpoint import NAME, read_facts
 from training.config import RECIPES, Recipe, TrainConfig, scaled
-from training.data.walk import DataError
 from training.phases import realism
-from training.processes import one_of_several
 from training.schedule import learning_rate, update_ema
 from training.trainer import Trainer, TrainingError
 
@@ -323,39 +320,3 @@ def test_a_run_by_the_clock_warms_up_within_a_tenth_of_its_phase(tmp_path, drawn
         assert (run.total, run.recipe.warmup, run.phase.recipe.kl_warmup) == (4_000, 200, 1_000)
         run._foresee(400_000)
         assert (run.recipe.warmup, run.phase.recipe.kl_warmup) == (5_000, 10_000)
-
-
-def test_a_price_of_zero_is_not_for_dogvae(tmp_path, drawn):
-    assert "at a price of KL above 0" in fails(*arguments(tmp_path / "run", drawn, "--kl", 0))
-
-
-def test_ctrl_c_is_taken_during_the_loop_only(tmp_path, drawn, monkeypatch):
-    def taken(run):
-        assert signal.getsignal(signal.SIGINT) is before
-        raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(Trainer, "show", taken)
-    assert fails(*arguments(tmp_path / "run", drawn, images=8)) == (
-        "Stopped before the latents were fitted; --resume fits them."
-    )
-    assert signal.getsignal(signal.SIGINT) is before and read_facts(tmp_path / "run")["images"] == 8
-
-
-def test_a_batch_that_the_gpu_can_not_hold(tmp_path, drawn, monkeypatch):
-    def step(run):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
-
-    monkeypatch.setattr(Trainer, "step", step)
-    assert "choose a larger --accumulate or a smaller --batch" in fails(*arguments(tmp_path / "run", drawn))
-
-
-@pytest.mark.parametrize("error", [DataError("The stream broke off (x)."), torch.OutOfMemoryError("CUDA")])
-def test_what_stops_one_process_alone_is_said_by_it(monkeypatch, capsys, error):
-    monkeypatch.setenv("RANK", "3")
-    monkeypatch.setenv("WORLD_SIZE", "8")
-    with pytest.raises(type(error)), one_of_several():
-        raise error
-    assert capsys.readouterr().err.startswith(("Process 3: The stream broke", "Process 3: A batch does not fit"))
-    with pytest.raises(RuntimeError, match="a mistake of ours"), one_of_several():  # no other process is gone
-        raise RuntimeError("a mistake of ours")

@@ -52,7 +52,7 @@ class Line:
         self.newest: asyncio.Queue[tuple[int, dict]] = asyncio.Queue(1)
 
     async def serve(self) -> None:
-        """Until the page is gone, sends no move, or stops reading. A move that still waits is dropped."""
+        """Until the page is gone, stops reading, or sends something that is no move. A waiting move is dropped."""
         both = [asyncio.ensure_future(self.listen()), asyncio.ensure_future(self.answer())]
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)

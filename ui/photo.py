@@ -56,8 +56,6 @@ def _by_hand(studio: Studio, wish: Wish) -> Callable[[Image.Image], Head | Crop]
     """Which head or square the visitor chose, as a function of the upright photo; None: the finder is to choose."""
     if wish.whole:
         return lambda photo: Crop.middle(photo.size)
-    if wish.crop:
-        return lambda photo: Crop.from_json(wish.crop)
     if points := wish.landmarks:
         return lambda photo: _face(as_points((x * photo.width, y * photo.height) for x, y in points))
     if box := wish.box:

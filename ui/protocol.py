@@ -178,13 +178,12 @@ class Wish(Question):
     turns: quarters clockwise, 0 to 3. At most one of the others says which square is taken.
     box: of a head, drawn by hand: x0, y0, x1, y1 as shares of the turned photo's width and height.
     landmarks: eye, eye and nose, set by hand: x, y of each, in the same shares.
-    crop: a square as `Crop.to_json` gives it. whole: no head is looked for, and the middle square is taken.
+    whole: no head is looked for, and the middle square is taken.
     """
 
     turns: Annotated[int, AfterValidator(lambda turns: turns % 4)] = 0
     box: Annotated[tuple[NearPhoto, NearPhoto, NearPhoto, NearPhoto], AfterValidator(_upright)] | None = None
     landmarks: tuple[NearPoint, NearPoint, NearPoint] | None = None
-    crop: dict | None = None
     whole: bool = False
 
     @classmethod

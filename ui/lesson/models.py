@@ -38,7 +38,7 @@ class Models:
 
     @cached_property
     def seeds_own(self) -> Studio:
-        """The seed's network as an autoencoder, at its own 127 pixels."""
+        """The network of the first version as an autoencoder, at its own 127 pixels."""
         return Studio(load(WEIGHTS / "autoencoder"))
 
     @cached_property

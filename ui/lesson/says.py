@@ -74,7 +74,7 @@ class Priced(Answer):
 
 
 class Prices(Answer):
-    """chosen, seed: which of the models has the good price, and which the seed's."""
+    """chosen, seed: which of the models has the good price, and which that of the first version."""
 
     crop: str
     chosen: int

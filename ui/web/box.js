@@ -2,7 +2,7 @@
 // finger and keys move and resize. Beside it, a mouse draws a new box, a tap moves the box there, a swipe scrolls.
 
 import { fromShares, middleSquare, sameBox, toShares, withinPhoto } from "./math.js";
-import { build, image, onClick, part } from "./page.js";
+import { build, image, onClick, part, pressedBy } from "./page.js";
 import { look, sameSquare } from "./photo.js";
 import { state, subscribe } from "./store.js";
 
@@ -111,10 +111,10 @@ function cancelDrag() {
   drag = null;
 }
 
-/** Moves the box to where a finger taps beside it. @param {PointerEvent} event */
-function bringBox(event) {
+/** Moves the box to where a finger taps beside it. @param {MouseEvent} event @param {string} pointer */
+function bringBox(event, pointer) {
   const target = /** @type {HTMLElement} */ (event.target);
-  if (event.pointerType === "mouse" || target.closest("#box, button")) return;
+  if (pointer === "mouse" || target.closest("#box, button")) return;
   const { x, y } = pointAt(event);
   placeBox({ x: x - box.side / 2, y: y - box.side / 2, side: box.side });
   takeBox();
@@ -122,12 +122,12 @@ function bringBox(event) {
 
 export function start() {
   subscribe(["sight"], (before) => { if (!sameSquare(state.sight, before.sight)) showPhoto(); });
-  const frame = part("#photo .frame");
+  const frame = part("#photo .frame"), pointer = pressedBy(frame);
   frame.addEventListener("pointerdown", beginDrag);
   frame.addEventListener("pointermove", goOnDragging);
   frame.addEventListener("pointerup", endDrag);
   frame.addEventListener("pointercancel", cancelDrag);
-  frame.addEventListener("click", (event) => bringBox(/** @type {PointerEvent} */ (event)));
+  frame.addEventListener("click", (event) => bringBox(event, pointer()));
   let keysRest = 0;
   part("#box").addEventListener("keydown", (event) => {
     const [right, down, larger] = KEYS[event.key] ?? [];

@@ -23,17 +23,19 @@ export const breedRows = () => (way ? [wayRow({ name: chosen, low: "less", high:
 export const breedHint = () => (chosen ? `Move the slider to make this dog more like a ${chosen}, or less.`
   : "Choose a breed; then a slider leads toward it. The pictures were drawn by the model.");
 
+/** @param {string} breed @param {Way | null} found null until it is fetched @param {() => void} show redraws the sliders */
+function setChosen(breed, found, show) {
+  chosen = breed;
+  way = found;
+  for (const one of part(".breeds").children) one.setAttribute("aria-pressed", `${one.textContent === chosen}`);
+  show();
+}
+
 /** @param {string} breed @param {() => void} show redraws the sliders */
 async function choose(breed, show) {
-  chosen = breed;
-  way = null;
-  show();
-  for (const one of part(".breeds").children) one.setAttribute("aria-pressed", `${one.textContent === breed}`);
+  setChosen(breed, null, show);
   const answer = await ask(toward(breed));
-  if (chosen !== breed) return;
-  way = answer;
-  if (!way) chosen = "";
-  show();
+  if (chosen === breed) setChosen(answer ? breed : "", answer, show);
 }
 
 /** @param {string} breed @param {number} k @param {() => void} show */
@@ -75,13 +77,12 @@ let seen = null; // the coordinates that the line is about
 
 async function look() {
   const { c } = state.dog;
-  const answer = await seeBreeds(c).catch(() => null); // the next dog asks again
+  const answer = await seeBreeds(c).catch(() => null); // then the line is empty until the next dog
   if (c !== state.dog.c) return;
   part("#sees").removeAttribute("aria-busy");
-  if (!answer?.breeds) return;
-  seen = c;
-  const told = answer.breeds.map(({ breed, share }) => `${Math.round(100 * share)} % ${breed}`);
-  part("#sees").textContent = `Lite0 sees ${told.join(", ")}`;
+  seen = answer?.breeds ? c : null;
+  const told = answer?.breeds?.map(({ breed, share }) => `${Math.round(100 * share)} % ${breed}`);
+  part("#sees").textContent = told ? `Lite0 sees ${told.join(", ")}` : "";
 }
 
 function lookSoon() {

@@ -2,7 +2,7 @@
 
 import { NO_SEED, drawSeed, isSeed, randomSeed, reset } from "./dog.js";
 import { button, field, onClick, part, say } from "./page.js";
-import { changed, state, subscribe, update } from "./store.js";
+import { changed, seedOfDog, state, subscribe, update } from "./store.js";
 
 /** @typedef {import("./store.js").Fields} Fields */
 
@@ -19,9 +19,9 @@ function showFields(before) {
   showTemperature();
 }
 
-/** Shows the seed, or nothing if the dog was edited since: then the seed no longer draws it. */
+/** Shows the seed that draws the dog, or nothing if none does. */
 function showSeed() {
-  const shown = changed() ? "" : state.fields.seed;
+  const shown = `${seedOfDog() ?? ""}`;
   if (shown !== shownSeed) field("#seed").value = shownSeed = shown; // else the visitor may be typing
 }
 
@@ -51,7 +51,8 @@ export function start() {
   });
   field("#temperature").addEventListener("input", showTemperature);
   field("#temperature").addEventListener("change", () => {
-    if (state.dog.seed !== null) return drawSeed(state.dog.seed);
+    const seed = seedOfDog();
+    if (seed !== null) return drawSeed(seed);
     update({ fields: { ...state.fields, temperature: field("#temperature").value } });
     say("That counts for the next random dogs.");
   });

@@ -13,7 +13,6 @@ import { changed, numbers, state, subscribe, update } from "./store.js";
  * @property {string} [doing] the message meanwhile
  * @property {boolean} [unasked] the visitor did not ask for it: it does not replace a dog that they have moved meanwhile
  * @property {number | null} [seed] null if it takes more than a seed to draw the dog
- * @property {string} [shownSeed] the text for the seed's field
  * @property {number} [temperature]
  */
 
@@ -59,7 +58,7 @@ export function reset() {
 
 /**
  * Fetches a dog, and shows it in place of the one on the page. That one stays if the server answers with an error, or
- * if yet another dog is asked for meanwhile.
+ * if yet another dog is asked for meanwhile. Resolves to whether the dog was shown.
  * @param {() => Promise<Answer>} call
  * @param {(answer: Answer) => string} sentence the message about the new dog
  * @param {About} [about]
@@ -69,21 +68,23 @@ export async function fetchDog(call, sentence, about = {}) {
   update({ wish });
   if (about.doing) say(about.doing);
   const answer = await call().catch((error) => /** @type {Answer} */ ({ error: server.reason(error) }));
-  if (wish !== state.wish || answer.dropped || (about.unasked && c !== state.dog.c)) return;
+  if (wish !== state.wish || answer.dropped || (about.unasked && c !== state.dog.c)) return false;
   if (answer.error) {
     update({ fields: { ...state.fields } }); // the fields show the dog on the page again, not what was typed
-    return say(answer.error, true);
+    say(answer.error, true);
+    return false;
   }
   beginFetched(answer, about);
   say(sentence(answer));
+  return true;
 }
 
 /** @param {Known} answer @param {About} about */
-function beginFetched(answer, { seed = null, shownSeed = "", temperature }) {
+function beginFetched(answer, { seed = null, temperature }) {
   remember();
   const shown = temperature === undefined ? state.fields.temperature : String(temperature);
   beginFrom(answer, { seed, temperature: temperature ?? state.dog.temperature });
-  update({ fields: { ...state.fields, seed: shownSeed, temperature: shown } });
+  update({ fields: { ...state.fields, temperature: shown } });
 }
 
 /**
@@ -105,7 +106,7 @@ export function drawWith(seed, temperature, keep, more = {}) {
   const sentence = keep.length
     ? `Seed ${seed}, but for ${keep.length === 1 ? "the locked slider" : `${keep.length} locked sliders`}.`
     : `Seed ${seed}: draw it again any time.`;
-  const about = { seed: keep.length ? null : seed, shownSeed: `${seed}`, temperature, ...more };
+  const about = { seed: keep.length ? null : seed, temperature, ...more };
   return fetchDog(() => server.draw({ seed, temperature, keep }), () => sentence, about);
 }
 

@@ -2,8 +2,9 @@
 
 import { goTo, moveDog, randomSeed, seedDog, whenSettled } from "./dog.js";
 import { remember } from "./history.js";
+import { startList } from "./list.js";
 import { mostPromising, puppy, sameDog } from "./math.js";
-import { build, button, field, image, onClick, part } from "./page.js";
+import { build, button, image, onClick, part } from "./page.js";
 import { state, subscribe, update } from "./store.js";
 import { followDog } from "./tabs.js";
 import { offer } from "./thumbs.js";
@@ -17,6 +18,7 @@ const ROW = 104; // px from one generation to the next
 
 /** @type {Pictured | null} */
 let mate = null;
+let choices = 0; // counts those of a partner: an answer to an earlier one is ignored
 
 // ---- The two parents
 function showParents() {
@@ -33,20 +35,20 @@ const partners = () => [
   ...state.family.map(({ name }, i) => [`family ${i}`, name]),
 ];
 
-const offerPartners = () => field("#partner").replaceChildren(...partners().map(([value, text]) => new Option(text, value)));
-
-async function choosePartner() {
-  const [kind, which] = field("#partner").value.split(" ");
-  field("#partner").value = "";
-  if (kind === "random") mate = await seedDog(randomSeed()) ?? mate;
-  if (kind === "kept") mate = state.favourites[Number(which)];
-  if (kind === "family") mate = state.family[Number(which)];
+/** @param {string} source chosen from the list */
+async function choosePartner(source) {
+  const [kind, which] = source.split(" "), choice = ++choices;
+  const known = kind === "kept" ? state.favourites : state.family;
+  const dog = kind === "random" ? await seedDog(randomSeed()) : known[Number(which)];
+  if (!dog || choice !== choices) return;
+  mate = dog;
   part("#puppies").replaceChildren();
   showParents();
 }
 
 async function showFamily() {
-  mate ??= await seedDog(state.facts.partner);
+  const first = mate ?? await seedDog(state.facts.partner);
+  mate ??= first; // the visitor may have chosen another one meanwhile
   showParents();
 }
 
@@ -118,9 +120,6 @@ export function start() {
   subscribe(["family", "dog"], (before) => {
     if (state.family !== before.family || (state.dog.settled && state.family.length)) showTree();
   });
-  field("#partner").addEventListener("focus", offerPartners);
-  field("#partner").addEventListener("pointerdown", offerPartners);
-  field("#partner").addEventListener("change", choosePartner);
+  startList(/** @type {HTMLSelectElement} */ (part("#partner")), partners, choosePartner);
   onClick("#breed", breed);
-  offerPartners();
 }

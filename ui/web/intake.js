@@ -56,23 +56,34 @@ function startDropping() {
 
 // ---- The camera
 let opening = false; // whether the browser is asking for permission
+let wanted = false; // whether the camera is still wanted then
 
 const video = () => /** @type {HTMLVideoElement} */ (part("#webcam video"));
 const stream = () => /** @type {MediaStream | null} */ (video().srcObject);
 
+/** Whether the camera's panel is in sight: its tab is open, and the pad is not hidden. */
+const isOpen = () => state.tab === "photo-panel" && isShown();
+
+/** @param {MediaStream | null} shown */
+const release = (shown) => shown?.getTracks().forEach((track) => track.stop());
+
 function closeCamera() {
-  for (const track of stream()?.getTracks() ?? []) track.stop();
+  wanted = false;
+  release(stream());
   video().srcObject = null;
   part("#webcam").hidden = true;
 }
 
 async function toggleCamera() {
-  if (opening) return;
   if (stream()) return closeCamera();
+  wanted = true;
+  if (opening) return;
   opening = true;
   try {
     const wish = { video: { facingMode: "environment", width: { ideal: 1280 } } };
-    video().srcObject = await navigator.mediaDevices.getUserMedia(wish);
+    const given = await navigator.mediaDevices.getUserMedia(wish);
+    if (!wanted || !isOpen()) return release(given); // a photo came or the tab was left meanwhile
+    video().srcObject = given;
     part("#webcam").hidden = false;
   } catch {
     say("The browser gives this page no camera; please upload a photo instead.", true);
@@ -97,4 +108,6 @@ export function start() {
   onClick("#camera", toggleCamera);
   onClick("#close-webcam", closeCamera);
   onClick("#snap", takePhoto);
+  // Its size changes when it is hidden in any way, even by Gradio, which tells nobody that it hides the pad.
+  new ResizeObserver(() => { if (!isOpen()) closeCamera(); }).observe(part("#webcam"));
 }

@@ -4,7 +4,7 @@
 import { goTo, whenSettled } from "./dog.js";
 import { amendSteps, remember } from "./history.js";
 import { sameDog } from "./math.js";
-import { build, button, onClick, part, saveFile, say } from "./page.js";
+import { build, button, onClick, part, parts, saveFile, say } from "./page.js";
 import { ask, contactSheet, thumbnails } from "./server.js";
 import { state, subscribe, update } from "./store.js";
 
@@ -86,14 +86,14 @@ async function toggleDog() {
   await toggle(c, async () => (await ask(thumbnails([c], true)))?.pictures[0]);
 }
 
-/** @type {Map<HTMLElement, Pictured>} */
-const hearts = new Map(); // those on small pictures, each with its dog
+/** @type {WeakMap<HTMLElement, number[]>} */
+const dogs = new WeakMap(); // the coordinates of the dog of each heart on a small picture
 
 /** A heart to put on the small picture of a dog. @param {Pictured} dog @param {string} label */
 export function heart(dog, label) {
   const made = build(`<button type="button" class="heart" aria-label="${label}">${HEART}</button>`);
   made.addEventListener("click", () => toggle(dog.c, async () => dog.picture));
-  hearts.set(made, dog);
+  dogs.set(made, dog.c);
   showHeart(made, dog.c);
   return made;
 }
@@ -107,7 +107,7 @@ function showOwnHeart() {
 
 function showHearts() {
   showOwnHeart();
-  for (const [node, { c }] of hearts) node.isConnected ? showHeart(node, c) : hearts.delete(node);
+  for (const node of parts(".heart")) showHeart(node, /** @type {number[]} */ (dogs.get(node)));
 }
 
 /** @param {Favourite} favourite @param {number} i */

@@ -3,7 +3,7 @@
 import { drawSeed, drawWith, goTo } from "./dog.js";
 import { moveAsLinked } from "./looks.js";
 import { readLink, sameDog } from "./math.js";
-import { changed, state, subscribe } from "./store.js";
+import { seedOfDog, state, subscribe } from "./store.js";
 
 /** @typedef {{ c: number[], seed: number | null, temperature: number }} Last */
 
@@ -23,11 +23,11 @@ function readLast() {
 }
 
 function keepLast() {
-  const { c, seed, temperature, settled } = state.dog;
+  const { c, temperature, settled } = state.dog;
   if (!settled) return;
   if (linked && linked !== c) setAddress("");
   try {
-    localStorage.setItem(key(), JSON.stringify({ c, seed: changed() ? null : seed, temperature }));
+    localStorage.setItem(key(), JSON.stringify({ c, seed: seedOfDog(), temperature }));
   } catch { /* storage is blocked: the dog is not kept */ }
 }
 
@@ -48,12 +48,13 @@ const linkOfAddress = () => readLink(location.search + location.hash, state.fact
 /** @param {Link} link */
 async function follow({ error, c, seed, temperature }) {
   if (error) return moveAsLinked(location.search, error);
+  const before = state.dog;
+  const shown = await (c ? goTo(c, "The dog of the link.") : drawSeed(/** @type {number} */ (seed), temperature, new Set()));
   const { edit } = state.dog;
-  if (c) await goTo(c, "The dog of the link.");
-  else if (seed !== undefined) await drawSeed(seed, temperature, new Set());
-  await moveAsLinked(location.search);
-  linked = state.dog.c;
-  if (state.dog.edit !== edit) keepLast();
+  if (shown) await moveAsLinked(location.search);
+  const isThere = shown && state.dog.edit === edit; // not if the visitor has gone on to another dog
+  linked = isThere ? state.dog.c : before.c; // any other dog takes the link out of the address
+  if (state.dog.edit !== before.edit) keepLast();
 }
 
 /** @param {Last} last */

@@ -5,7 +5,7 @@ import { enable, insist, inside, showRow } from "./lesson-page.js";
 import { fitted } from "./lesson-server.js";
 
 const part = inside("fitted");
-const NAMES = ["autoencoder", "VAE at the seed’s price", "VAE at a good price"];
+const NAMES = ["autoencoder", "VAE at the price of the first version", "VAE at a good price"];
 
 export async function start() {
   const answer = await insist(() => fitted(0));

@@ -5,6 +5,9 @@ import { state } from "./store.js";
 
 /** @import { Failure } from "./server.js" */
 
+// From the middle of a cloud to its edge, in standard deviations of the bell curve.
+export const EDGE = 4.5;
+
 export const TROUBLE = "The server does not answer just now; the page tries again.", RETRY_MS = 2000;
 
 /** @type {HTMLElement} */
@@ -84,12 +87,12 @@ const dots = (points, kind) => `<path class="${kind}" d="${points.map(([x, y]) =
  * @param {number[][]} [drawn]
  */
 export function drawCloud(svg, dogs, drawn = []) {
-  svg.setAttribute("viewBox", "-4.5 -4.5 9 9");
+  svg.setAttribute("viewBox", `${-EDGE} ${-EDGE} ${2 * EDGE} ${2 * EDGE}`);
   const rings = [1, 2, 3].map((r) => `<circle class="ring" r="${r}"/>`).join("");
   svg.innerHTML = `${dots(dogs, "real")}${rings}${dots(drawn, "fresh")}<circle class="point" r="0.25" visibility="hidden"/>`;
 }
 
-const WIDTH = 320, HEIGHT = 150, EDGE = 14;
+const WIDTH = 320, HEIGHT = 150, MARGIN = 14;
 
 /**
  * Draws two curves over the same steps, each scaled to its own range.
@@ -98,15 +101,15 @@ const WIDTH = 320, HEIGHT = 150, EDGE = 14;
  * @param {{ at?: number, marks?: [number, string][], name: string }} more at: the current step; marks: [step, label]
  */
 export function drawCurves(svg, curves, { at, marks = [], name }) {
-  const steps = curves.dogs.length - 1, x = (/** @type {number} */ i) => EDGE + (i / steps) * (WIDTH - 2 * EDGE);
+  const steps = curves.dogs.length - 1, x = (/** @type {number} */ i) => MARGIN + (i / steps) * (WIDTH - 2 * MARGIN);
   const line = (/** @type {number[]} */ values, /** @type {string} */ kind) => {
     const least = Math.min(...values), range = Math.max(...values) - least || 1;
-    const y = (/** @type {number} */ v) => HEIGHT - EDGE - ((v - least) / range) * (HEIGHT - 3 * EDGE);
+    const y = (/** @type {number} */ v) => HEIGHT - MARGIN - ((v - least) / range) * (HEIGHT - 3 * MARGIN);
     return `<path class="line ${kind}" d="M${values.map((v, i) => `${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("L")}"/>`;
   };
-  const upright = (/** @type {number} */ i) => `<path class="axis" d="M${x(i)} ${EDGE}V${HEIGHT - EDGE}"/>`;
+  const upright = (/** @type {number} */ i) => `<path class="axis" d="M${x(i)} ${MARGIN}V${HEIGHT - MARGIN}"/>`;
   const words = marks.map(([i, word]) => `${upright(i)}<text x="${x(i)}" y="${HEIGHT - 2}" text-anchor="middle">${word}</text>`);
-  const here = at === undefined ? "" : `<circle cx="${x(at)}" cy="${EDGE / 2}" r="5"/>${upright(at)}`;
+  const here = at === undefined ? "" : `<circle cx="${x(at)}" cy="${MARGIN / 2}" r="5"/>${upright(at)}`;
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   svg.setAttribute("aria-label", name);
   svg.innerHTML = words.join("") + here + line(curves.dogs, "dogs") + line(curves.likeness, "likeness");

@@ -11,17 +11,17 @@ const part = inside("price");
 let prices;
 
 function show() {
-  const at = Number(part("input").value), { models, chosen, seed } = prices, here = models[at];
+  const at = Number(part("input").value), { models, chosen, seed: first } = prices, here = models[at];
   drawCloud(part(".cloud svg"), here.points);
   showRow(part(".drawn"), here.pictures, "Random dog");
   part("[data-part=rebuilt]").src = here.rebuilt;
   part("output").textContent = `${here.price}`;
   part("input").setAttribute("aria-valuetext", `a price of ${here.price}`);
   drawCurves(part(".curves"), { dogs: models.map((one) => one.dogs), likeness: models.map((one) => one.likeness) }, {
-    at, marks: [[seed, "the seed’s"], [chosen, "a good price"]],
+    at, marks: [[first, "the first version’s"], [chosen, "a good price"]],
     name: "Over the price: in how many random pictures a dog is seen, and the likeness",
   });
-  const words = { 0: "An autoencoder: nothing is to be paid. ", [seed]: "The seed’s price, next to nothing. ", [chosen]: "A good price. " };
+  const words = { 0: "An autoencoder: nothing is to be paid. ", [first]: "The price of the first version, next to nothing. ", [chosen]: "A good price. " };
   const dear = at === models.length - 1 ? "Too dear: the numbers tell nothing any more, and every dog is the same. " : "";
   part(".told").textContent = `${words[at] ?? dear}Another network sees a dog in ${Math.round(100 * here.dogs)} of 100 random pictures; `
     + `likeness ${here.likeness.toFixed(1)} dB.`;

@@ -1,15 +1,15 @@
 // Part 2 of the lesson: the visitor drags a point through the latent spaces ("rooms") of an autoencoder and of a VAE,
 // and sees the dog that is drawn there.
 
-import { allInside, drawCloud, enable, insist, inside, ofPhoto, say, showRow } from "./lesson-page.js";
+import { EDGE, allInside, drawCloud, enable, insist, inside, ofPhoto, say, showRow } from "./lesson-page.js";
 import { bell, point, rooms } from "./lesson-server.js";
 import { clip } from "./math.js";
 import { PAGE } from "./server.js";
 
 /** @typedef {import("./lesson-server.js").Room} Room */
 
-// In standard deviations of the bell curve: from the middle to the edge of the square, and per arrow key.
-const EDGE = 4.5, STEP = 0.25;
+// Per arrow key, in standard deviations of the bell curve.
+const STEP = 0.25;
 // A place is "among the dogs" if at least FEW dogs are nearer to it than NEAR standard deviations.
 const NEAR = 0.45;
 const FEW = 3;
@@ -80,6 +80,8 @@ function sender(image, now) {
 function view(figure) {
   const cloud = /** @type {HTMLElement} */ (figure.querySelector(".cloud")), svg = /** @type {SVGElement} */ (cloud.querySelector("svg"));
   const told = /** @type {HTMLElement} */ (figure.querySelector(".told"));
+  cloud.setAttribute("aria-valuemin", `${-EDGE}`);
+  cloud.setAttribute("aria-valuemax", `${EDGE}`);
   /** @type {Room} */
   let room;
   let place = [0, 0];

@@ -74,11 +74,12 @@ export async function moveAsLinked(query, problem = "") {
 /** @param {[string, number][]} wanted names, and how far toward each */
 async function moveAlong(wanted) {
   if (!wanted.length) return;
-  const { looks, breeds } = state.facts, lookWays = await fetchLooks();
+  const { looks, breeds } = state.facts, { edit } = state.dog, lookWays = await fetchLooks();
   const found = [];
   for (const [name] of wanted) { // one request after the other: a link may name twenty breeds
     found.push(breeds.includes(name) ? await ask(toward(name)) : lookWays?.[looks.findIndex((look) => look.name === name)]);
   }
+  if (state.dog.edit !== edit) return; // another dog is shown by now
   let { c } = state.dog; // the visitor may have moved it meanwhile
   found.forEach((way, i) => {
     if (way) c = along(c, way, standing(c, way) + wanted[i][1]);

@@ -42,7 +42,7 @@ function showFirstDog(facts) {
     space: "directions", c, latent, picture, place: null, base: { c, latent, picture }, isAway: false,
     seed, temperature: 1, settled: true, edit: 0,
   };
-  update({ facts, dog, fields: { seed: `${seed}`, temperature: "1", morph: "0", like: "0" } });
+  update({ facts, dog, fields: { temperature: "1", morph: "0", like: "0" } });
 }
 
 /** Replaces the first dog's WebP, which keeps the page small, by the lossless picture, in the history too. */

@@ -4,6 +4,7 @@
 import { NO_SEED, isSeed, moveDog, randomSeed, reset, seedDog, whenSettled } from "./dog.js";
 import { start as startFilms } from "./film.js";
 import { amendSteps, oneStep, remember } from "./history.js";
+import { startList } from "./list.js";
 import { isBehind } from "./live.js";
 import { likeness, slerp } from "./math.js";
 import { button, field, image, isShown, onClick, onFile, part, parts, say } from "./page.js";
@@ -19,6 +20,7 @@ const NAMES = /** @type {Name[]} */ (["a", "b", "c"]);
 const PASS_MS = 3000;
 /** @type {Slot | null} */
 let ordinary = null; // the dog that serves as C if none was chosen
+const choices = { a: 0, b: 0, c: 0 }; // counts those for each slot: an answer to an earlier one is ignored
 
 // ---- The three slots
 /** @param {Name} name */
@@ -56,23 +58,22 @@ async function slotOf(seed) {
 
 /** Fills a slot. @param {Name} name @param {string} source chosen from its list */
 async function fillFrom(name, source) {
-  if (source === "this") {
-    await whenSettled();
-    return fill(name, thisDog());
-  }
+  const choice = ++choices[name];
   if (source === "none") return fill(name, null);
   if (source === "photo") return part("#slot-photo").click();
   if (source.startsWith("kept ")) return fill(name, { ...state.favourites[Number(source.slice(5))], label: "favourite" });
   const typed = field("#slot-seed").value;
   if (source === "seed" && !isSeed(typed)) return say(NO_SEED, true);
-  const slot = await slotOf(source === "seed" ? Number(typed) : randomSeed());
-  if (slot) fill(name, slot);
+  if (source === "this") await whenSettled();
+  const slot = source === "this" ? thisDog() : await slotOf(source === "seed" ? Number(typed) : randomSeed());
+  if (slot && choice === choices[name]) fill(name, slot);
 }
 
 /** Fills a slot with the dog in a photo. @param {Name} name @param {File} file */
 async function fillFromPhoto(name, file) {
   if (server.fileProblem(file)) return say(server.fileProblem(file), true);
   say("Looking at the photo …");
+  const choice = ++choices[name];
   const look = async () => {
     const photo = await server.inMemory(file);
     const found = await server.reconstruct(photo, {});
@@ -83,7 +84,7 @@ async function fillFromPhoto(name, file) {
   if (!answer) return;
   say("");
   const label = answer.heads?.length ? "your photo" : "the middle of your photo";
-  fill(name, { c: answer.c, picture: answer.picture, label });
+  if (choice === choices[name]) fill(name, { c: answer.c, picture: answer.picture, label });
 }
 
 /** The entries of a slot's list: [value, text]. @param {Name} name @returns {string[][]} */
@@ -97,17 +98,11 @@ function startSlots() {
   let photoFor = "a"; // the slot for which the visitor is choosing a photo
   onFile("#slot-photo", (file) => fillFromPhoto(photoFor, file));
   for (const name of NAMES) {
-    const list = field(`[data-slot=${name}] select`);
-    const offerAll = () => list.replaceChildren(...sources(name).map(([value, text]) => new Option(text, value)));
-    list.addEventListener("focus", offerAll);
-    list.addEventListener("pointerdown", offerAll);
-    list.addEventListener("change", async () => {
-      const source = list.value;
+    const list = /** @type {HTMLSelectElement} */ (part(`[data-slot=${name}] select`));
+    startList(list, () => sources(name), (source) => {
       if (source === "photo") photoFor = name;
-      list.value = "";
-      await fillFrom(name, source);
+      fillFrom(name, source);
     });
-    offerAll();
   }
 }
 
@@ -120,8 +115,8 @@ function offerSlots(slots) {
 
 /** Fills A and B if both are empty, so that there is something to mix when the tab is opened. */
 async function showMix() {
-  if (state.slots.a || state.slots.b) return;
   await whenSettled();
+  if (state.slots.a || state.slots.b) return;
   offerSlots({ ...state.slots, a: thisDog() });
   seedDog(0, 0).then((dog) => {
     ordinary = dog && { ...dog, label: "an ordinary dog" };
@@ -190,6 +185,7 @@ function startLikeness() {
   });
   onClick("#reset-mix", () => {
     reset();
+    for (const name of NAMES) choices[name] += 1;
     fillSlots(NO_SLOTS);
   });
 }

@@ -11,6 +11,11 @@ import { cropOfDog, state, subscribe, update } from "./store.js";
 
 // If it takes longer, it begins only when the visitor presses the button.
 const MOST_S = 3;
+// The longest wait for the browser to show a picture. A hidden page shows none, but must go on asking, or the server
+// forgets the run.
+const FRAME_MS = 200;
+
+const frame = () => Promise.race([new Promise(requestAnimationFrame), new Promise((done) => setTimeout(done, FRAME_MS))]);
 
 /**
  * @typedef {{ dog: Dog, said: string, steps: number }} Run
@@ -42,7 +47,7 @@ async function approach(said) {
       if (!share) remember();
       ({ share, steps: own.steps } = answer);
       moveOn(own, { ...base, ...answer, isNearest: share === 1 }, share);
-      await new Promise(requestAnimationFrame); // shows the picture before asking for the next
+      await frame(); // shows the picture before asking for the next
     }
     sayOfRun(own, `${inSteps(own.steps)} nearer to your photo.`);
   } catch (error) {

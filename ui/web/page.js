@@ -39,6 +39,18 @@ export function onFile(selector, handle) {
   });
 }
 
+/**
+ * Notes what pressed an element last: "mouse", "touch" or "pen". On iPhones before iOS 18.4 the click that follows does
+ * not tell.
+ * @param {HTMLElement} element
+ * @returns {() => string} "" before the first press
+ */
+export function pressedBy(element) {
+  let pointer = "";
+  element.addEventListener("pointerdown", (event) => { pointer = event.pointerType; }, true); // true: before a button in it can stop the event
+  return () => pointer;
+}
+
 /** Shows a message under the dog. @param {string} text */
 export function say(text, problem = false) {
   part("#message").textContent = text;

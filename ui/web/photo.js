@@ -114,10 +114,17 @@ function howUsual(percentile) {
   return share < 95 ? `It lies ${words}.` : `The model has hardly seen the like: it lies ${words}.`;
 }
 
-/** @param {number} quarters of a full turn, clockwise */
-function turn(quarters) {
+/** @type {{ of: Known, turns: number } | null} */
+let turning = null; // the photo that is being turned, and the turns that it is to have
+
+/** @param {number} quarters of a full turn, clockwise, on top of those that are still being fetched */
+async function turn(quarters) {
   const { sight } = state;
-  if (sight) look({ ...sight, turns: ((sight.turns ?? 0) + quarters) % 4 });
+  if (!sight) return;
+  const before = turning?.of === sight ? turning.turns : sight.turns ?? 0;
+  const own = turning = { of: sight, turns: (before + quarters) % 4 };
+  await look({ ...sight, turns: own.turns });
+  if (turning === own) turning = null;
 }
 
 export function start() {

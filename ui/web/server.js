@@ -1,4 +1,4 @@
-// All requests of the page to the server. Each function calls one of ui/pad.py or ui/explore.py.
+// All requests of the page to the server. Each function calls one of ui/pad.py, ui/explore.py or ui/looks.py.
 // An answer may be { error: message }, or { dropped: true } if a newer call replaced it. A call rejects if the network
 // or the server fails.
 

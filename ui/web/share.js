@@ -5,15 +5,12 @@ import { setAddress } from "./last.js";
 import { dogLink, seedLink } from "./math.js";
 import { field, onClick, onFile, part, saveBlob, saveFile, say } from "./page.js";
 import { ask, enlarged, openLatent } from "./server.js";
-import { changed, state } from "./store.js";
+import { seedOfDog, state } from "./store.js";
 
 const MAX_LATENT_BYTES = 100e3;
 
 /** The width of saved pictures and films in pixels; 0: unscaled. */
 export const saveSize = () => Number(field("#size").value);
-
-/** The seed that draws the dog on the page; null if there is none, as after an edit. */
-const seedOfDog = () => (changed() ? null : state.dog.seed);
 
 /** Puts a link to the dog into the address, and opens the device's share menu or else copies the link. */
 async function share() {
@@ -45,14 +42,14 @@ async function saveLatent() {
 
 /** @param {File} file */
 async function loadLatent(file) {
-  if (file.size > MAX_LATENT_BYTES) return say("This file is too large to be a latent, which is a list of 256 numbers.", true);
+  if (file.size > MAX_LATENT_BYTES) return say("This file is too large to hold a dog's numbers.", true);
   let latent;
   try {
     latent = JSON.parse(await file.text());
   } catch {
-    return say("This file is not a latent: it is no valid JSON.", true);
+    return say("This file does not hold a dog's numbers.", true);
   }
-  await fetchDog(() => openLatent(latent), () => "Latent loaded.");
+  await fetchDog(() => openLatent(latent), () => "The dog of this file.");
 }
 
 /** Closes the menu More after a choice, a click outside it, or Escape. */

@@ -4,6 +4,7 @@
 
 import { oneStep } from "./history.js";
 import { clip } from "./math.js";
+import { pressedBy } from "./page.js";
 
 /**
  * Lets the point be moved by pointer and keys.
@@ -13,21 +14,21 @@ import { clip } from "./math.js";
  * @param {(x: number, y: number) => void} change called at every move
  */
 export function dragPoint(box, step, now, change) {
-  const touch = oneStep(box);
+  const touch = oneStep(box), pointer = pressedBy(box);
   const go = (/** @type {number} */ x, /** @type {number} */ y) => {
     touch();
     change(clip(x), clip(y));
   };
-  const follow = (/** @type {PointerEvent} */ event) => {
+  const follow = (/** @type {MouseEvent} */ event) => {
     const { left, top, width, height } = box.getBoundingClientRect();
     go((event.clientX - left) / width, (event.clientY - top) / height);
   };
   box.addEventListener("pointerdown", (event) => {
-    if (isPanned(box, event)) return;
+    if (isPanned(box, event, pointer())) return;
     box.setPointerCapture(event.pointerId);
     follow(event);
   });
-  box.addEventListener("click", (event) => { if (isPanned(box, event)) follow(/** @type {PointerEvent} */ (event)); });
+  box.addEventListener("click", (event) => { if (isPanned(box, event, pointer())) follow(event); });
   box.addEventListener("pointermove", (event) => { if (box.hasPointerCapture(event.pointerId)) follow(event); });
   box.addEventListener("keydown", (event) => {
     const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
@@ -38,11 +39,10 @@ export function dragPoint(box, step, now, change) {
   });
 }
 
-/** Whether this touch scrolls the square. @param {HTMLElement} box @param {MouseEvent} event */
-function isPanned(box, event) {
+/** Whether this touch scrolls the square. @param {HTMLElement} box @param {MouseEvent} event @param {string} pointer */
+function isPanned(box, event, pointer) {
   const onPoint = event.target instanceof Element && event.target.closest(".point");
-  const isTouch = event instanceof PointerEvent && event.pointerType === "touch";
-  return isTouch && !onPoint && box.offsetWidth > (box.parentElement?.clientWidth ?? Infinity);
+  return pointer === "touch" && !onPoint && box.offsetWidth > (box.parentElement?.clientWidth ?? Infinity);
 }
 
 /**

@@ -10,7 +10,7 @@
  * @typedef {{ c: number[], picture: string }} Pictured a dog, and a small picture of it
  * @typedef {Pictured} Favourite
  * @typedef {Pictured & { name: string, parents: number[], generation: number }} Relative parents: indexes in the family
- * @typedef {{ seed: string, temperature: string, morph: string, like: string }} Fields
+ * @typedef {{ temperature: string, morph: string, like: string }} Fields
  * @typedef {"directions" | "raw" | "map"} Space
  */
 
@@ -150,6 +150,9 @@ export const numbers = (of = state.dog, space = state.dog.space) => (space === "
 /** Whether a dog differs from the one that Reset goes back to. On the map, where its numbers are unknown: true. */
 export const changed = (dog = state.dog) => dog.space === "map"
   || numbers(dog, dog.space).some((v, i) => Math.abs(v - numbers(dog.base, dog.space)[i]) > 5e-4);
+
+/** The seed that draws the dog on the page; null if there is none, as after an edit. */
+export const seedOfDog = () => (changed() ? null : state.dog.seed);
 
 /** Whether a photo is shown in which no head was found. */
 export const hasPhotoWithoutDog = () => Boolean(state.sight?.photo && !state.sight.crop);

@@ -1,4 +1,4 @@
-"""The seed's network, https://github.com/YashSax/DogVAE: 5x5 convolutions down, their mirror up.
+"""The network of the first DogVAE, https://github.com/YashSax/DogVAE: 5x5 convolutions down, their mirror up.
 
 Kept as the yardstick: five of them for pictures of 127 pixels. The small models of the page's lesson are the same with
 four, for 63 pixels, and half as many channels. Two mistakes of the seed are put right: its last decoder blocks ran

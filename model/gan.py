@@ -1,7 +1,7 @@
 """A GAN at several moments of its training, for the page's lesson: training/gan.py makes one that falls apart.
 
-Its generator is the seed's decoder, its critic the seed's encoder with one output (classic.py): the same two networks
-as in the autoencoder, the other way round.
+Its generator is the decoder of classic.py, its critic the encoder there, with one output: the same two networks as in
+the autoencoder, the other way round.
 """
 
 import json

@@ -24,7 +24,7 @@ class Config:
     """What rebuilds a model; stored as config.json beside its weights."""
 
     preset: str = "dogvae"
-    network: str = "residual"  # or "classic", the seed's
+    network: str = "residual"  # or "classic", that of the first DogVAE
     image_size: int = 256  # pixels a side; residual: a multiple of 32, classic: 31, 63, 127 or 255
     latent_dim: int = 256
     variational: bool = True  # False: a plain autoencoder, encode returns no logvar

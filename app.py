@@ -77,21 +77,17 @@ LIMITS = (
 )
 
 
-def open_weights(name: str) -> Studio:
-    """The model to serve. Its `vae.source` says which one it is. If it replaces the named one, it says why."""
+def open_weights(name: str) -> DogVAE:
+    """The model to serve. Its `source` says which one it is. If it replaces the named one, it says why."""
     reason = ""
     if name:
         try:
-            return serving(load(name, asked=ASKED))
+            return load(name, asked=ASKED)
         except ValueError as error:  # WeightsError
             reason = f", because: {error}"
     vae = load(str(HERE / "weights" / "dogvae"))
     vae.source = f"embedded weights{reason.removesuffix('.')}"
-    return serving(vae)
-
-
-def serving(vae: DogVAE) -> Studio:
-    return Studio(vae, DogFinder(), lent_decoder(vae))
+    return vae
 
 
 def build_app() -> Page:
@@ -104,7 +100,8 @@ def build_app() -> Page:
 
 
 def build_page(worker: Worker) -> Page:
-    studio = open_weights(WEIGHTS)
+    vae = open_weights(WEIGHTS)
+    studio = Studio(vae, DogFinder(), lent_decoder(vae))
     pad = Pad(studio, worker)
     examples = sorted((HERE / "assets").glob("dog-*.png"))
     # Gradio caches the files that API clients upload. Every 10 minutes it deletes those older than 50 minutes.

@@ -36,7 +36,7 @@ QUIET = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "GRADIO
 FIRST_DOG = """
 import time, os, sys
 import app
-studio = app.open_weights(app.WEIGHTS)
+studio = app.Studio(app.open_weights(app.WEIGHTS), app.DogFinder())
 studio.draw(studio.sample(1, 1.0, 7))
 print(studio.vae.source)
 """

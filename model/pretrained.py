@@ -93,9 +93,10 @@ def save(vae: DogVAE, folder: str | Path) -> None:
     halves = {k: v.contiguous() for k, v in halves.items()}
     data, path = to_bytes(halves), folder / "model.safetensors"
     digest = hashlib.sha256(data).hexdigest()
-    if not path.is_file() or sha256(path) != digest:  # what was fitted to other weights says nothing of these
-        for file in (LOOKS, BREEDS):
-            (folder / file).unlink(missing_ok=True)
+    fitted = [folder / file for file in (LOOKS, BREEDS) if (folder / file).is_file()]
+    if fitted and not (path.is_file() and sha256(path) == digest):  # what was fitted to others says nothing of these
+        for file in fitted:
+            file.unlink()
     write_whole(path, data)
     vae.weights_id = digest[:12]
 

@@ -6,7 +6,7 @@ import torch
 from tests.support.tiny import LARGE, TINY, TINY_PRESETS, drawn_batch, tiny_vae
 from training.data.folder import Batch
 from training.features import Judge, load_lite0, perceptual_distance
-from training.losses import ClassicLoss, PerceptualLoss
+from training.losses import ClassicLoss, PerceptualLoss, patches
 
 LOOKS_ONCE = {"l1": 8.0, "perceptual": 1.0}
 CASES = {
@@ -106,3 +106,14 @@ def test_the_judge_is_another_network():
     assert features.shape == (2, 1280) and features.isfinite().all() and features[0].std() > 0
     assert sum(p.numel() for p in judge.trunk.parameters()) > sum(p.numel() for p in load_lite0().parameters())
     assert not any(p.requires_grad for p in judge.parameters())
+
+
+def test_patches_reach_the_edges_and_mirror_what_lies_beyond():
+    columns = torch.arange(64.0).expand(500, 3, 64, 64)
+    cut = patches(columns, 32, torch.Generator().manual_seed(0))
+    assert cut.shape == (500, 3, 32, 32)
+    assert (cut.diff(dim=3).abs() == 1).all(), "one column after the other, back from the edge"
+    for edge in (0, 63):
+        assert (cut == edge).any(3).all(2).any(1).float().mean() > 0.06, "kept within the picture it would be 1 in 33"
+    both = patches(torch.cat([columns[:4], -columns[:4]]), 32, torch.Generator().manual_seed(1), same=2)
+    assert torch.equal(both[:4], -both[4:]), "the same place in both"

@@ -133,10 +133,12 @@ def patches(x: Tensor, size: int, generator: torch.Generator, same: int = 1) -> 
     """A patch [N, 3, size, size] of each picture, at a place of its own.
 
     same: x consists of this many equal parts; the i-th pictures of all parts share a place.
+    A patch may reach beyond the picture's edges, which are mirrored, by a quarter of its size at most. Of patches of
+    half the picture's side that keep within it, one in 129 would hold its first column; so one in 15 does.
     """
-    room = x.shape[-1] - size + 1
-    places = torch.randint(room, (len(x) // same, 2), generator=generator).repeat(same, 1)
-    return windows(x, places, size)
+    reach, room = size // 4, x.shape[-1] - size
+    within, beyond = (torch.randint(n + 1, (len(x) // same, 2), generator=generator) for n in (room, 2 * reach))
+    return windows(F.pad(x, [reach] * 4, mode="reflect"), (within + beyond).repeat(same, 1), size)
 
 
 def windows(x: Tensor, corners: Tensor, size: int) -> Tensor:

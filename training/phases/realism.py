@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..trainer import Trainer
 
 HOLD = 0.6  # share of the phase after which its learning rate falls
-WHOLE, FINE = 1.5, 1.0  # weights of what the critic says of whole pictures and of patches at full size
+WHOLE, FINE = 1.5, 1.5  # weights of what the critic says of whole pictures and of patches at full size
 NOISE = 0.5  # share of the encoder's noise that the decoder gets
 WARMEST = 1.3  # the highest temperature that random dogs are drawn at
 

@@ -21,13 +21,13 @@ def plain(dim: int) -> Basis:
 
 def test_a_flow_learns_what_goes_together(monkeypatch):
     """On a ring one coordinate is large where the other is small. One Gaussian would fill the ring's middle."""
-    for name, value in (("WIDTH", 64), ("STEPS", 500), ("EMA", 0.98)):  # a short run has a short memory
+    for name, value in (("WIDTH", 64), ("STEPS", 500), ("HALFLIFE", 18_000)):  # a short run has a short memory
         monkeypatch.setattr(fitting, name, value)
     generator = torch.Generator().manual_seed(0)
     angle = torch.rand(4000, generator=generator) * 2 * math.pi
     ring = 2**0.5 * torch.stack([angle.cos(), angle.sin()], 1) + 0.05 * torch.randn(4000, 2, generator=generator)
     before = torch.random.get_rng_state()
-    drawn = fitting.fit_flow(plain(2), ring).draw(1000, 1.0, seed=3)
+    drawn = fitting.fit_flow(plain(2), ring, None).draw(1000, 1.0, seed=3)
     assert torch.equal(torch.random.get_rng_state(), before)
     radius = drawn.norm(dim=1)
     assert ((radius > 1).float().mean() > 0.9) and ((radius - 2**0.5).abs() < 0.4).float().mean() > 0.85
@@ -37,23 +37,34 @@ def test_a_flow_learns_what_goes_together(monkeypatch):
 
 def test_a_flow_draws_as_wide_and_as_askew_as_the_latents_that_it_learned(monkeypatch):
     """Of six directions it learns the four widest, of which two go together; the other two are Gaussian."""
-    for name, value in (("WIDTH", 64), ("STEPS", 500), ("EMA", 0.98), ("WIDEST", 4)):
+    for name, value in (("WIDTH", 64), ("STEPS", 500), ("HALFLIFE", 18_000), ("WIDEST", 4)):
         monkeypatch.setattr(fitting, name, value)
     sd = torch.tensor([0.5, 3.0, 1.0, 0.2, 2.0, 0.7])
     z = torch.randn(4000, 6, generator=torch.Generator().manual_seed(0))
     z[:, 4] = 0.8 * z[:, 1] + 0.6 * z[:, 4]
     basis = replace(plain(6), sd=sd)  # in which coordinates have a standard deviation of 1, except:
     z[:, 2] *= 0.5
-    drawn = fitting.fit_flow(basis, z * sd).draw(2000, 1.0, seed=3) / sd
+    drawn = fitting.fit_flow(basis, z * sd, None).draw(2000, 1.0, seed=3) / sd
     torch.testing.assert_close(drawn.std(0), z.std(0), rtol=0.1, atol=0)
     torch.testing.assert_close(drawn.T.corrcoef(), z.T.corrcoef(), rtol=0, atol=0.1)
+
+
+def test_a_flow_learns_where_the_encoder_is_unsure(monkeypatch):
+    """Of two points, each with noise, half of the noise is learned: what lies between them stays empty."""
+    for name, value in (("WIDTH", 64), ("STEPS", 500), ("HALFLIFE", 18_000)):
+        monkeypatch.setattr(fitting, name, value)
+    mu = torch.tensor([-1.0, 1.0]).repeat(2000)[:, None]
+    logvar = torch.full_like(mu, 2 * math.log(0.4))
+    drawn = fitting.fit_flow(plain(1), mu, logvar).draw(2000, 1.0, seed=3)
+    assert drawn.abs().mean() == pytest.approx(1, abs=0.1)
+    assert drawn.abs().std() == pytest.approx(fitting.NOISE * 0.4, abs=0.07)
 
 
 def test_a_flow_of_latents_that_are_all_alike_can_be_stored(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "STEPS", 5)
     latents = some_latents()
     alike = latents.mean.repeat(40, 1)
-    whole = Latents.of(latents, mixture=latents.priors["mixture"], flow=fitting.fit_flow(latents, alike))
+    whole = Latents.of(latents, mixture=latents.priors["mixture"], flow=fitting.fit_flow(latents, alike, None))
     whole.save(tmp_path / "latents.safetensors")
     drawn = Latents.load(tmp_path / "latents.safetensors").sample(3, prior="flow")
     torch.testing.assert_close(drawn, alike[:3], atol=1e-3, rtol=0)

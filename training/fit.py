@@ -88,7 +88,7 @@ def fit_latents(vae: DogVAE, pictures: Pictures, progress: bool = False) -> Late
     priors: dict[str, Prior] = {"mixture": mixture}
     source: Source = mixture
     if mu.flatten(0, -2).shape[0] >= ENOUGH:
-        priors["flow"] = source = fit_flow(basis, mu, progress)
+        priors["flow"] = source = fit_flow(basis, mu, logvar, progress)
     chosen, foretold = fit_chosen(vae, source, mu, progress)
     print(f"The prior that chooses foretells what comes out well: rank correlation {foretold:.2f} on draws held out.")
     return Latents.of(basis, **priors, chosen=chosen)

@@ -89,16 +89,15 @@ def test_weights_keep_to_their_size_and_form():
 
 def test_dogvae_keeps_to_what_it_reached():
     """Checks the numbers that evaluation wrote. The goals were a KID of 0.10 and 0.06 times blurred photos' KID, and a
-    sharpness of 0.7. The weights before came nearer to these, with dogs that were worse to the eye and farther from
-    their photos (training/RESULTS.md)."""
+    sharpness of 0.7."""
     ours = json.loads((ROOT / "weights/dogvae/metrics.json").read_text(encoding="utf-8"))
     drawn, rebuilt, blurred = ours["samples"]["fitted"]["1.0"], ours["reconstructions"], ours["anchors"]["blurred"]
-    assert drawn["kid_x1e3"] <= 0.55 * blurred["samples"]["kid_x1e3"]
-    assert rebuilt["kid_x1e3"] <= 0.3 * blurred["reconstructions"]["kid_x1e3"]
+    assert drawn["kid_x1e3"] <= 0.42 * blurred["samples"]["kid_x1e3"]
+    assert rebuilt["kid_x1e3"] <= 0.15 * blurred["reconstructions"]["kid_x1e3"]
     assert drawn["dog_rate"] >= 0.95 and rebuilt["dog_rate"] >= 0.95
-    assert 0.3 <= drawn["sharpness"] <= 1.2 and 0.3 <= rebuilt["sharpness"] <= 1.2
-    assert drawn["diversity"] >= 0.8 and drawn["memorisation"] <= 0.05
-    assert rebuilt["psnr"] >= 18.3 and rebuilt["perceptual"] <= 4.3 and rebuilt["recall"] >= 0.65
+    assert 0.5 <= drawn["sharpness"] <= 1.2 and 0.5 <= rebuilt["sharpness"] <= 1.2
+    assert drawn["diversity"] >= 0.87 and drawn["memorisation"] <= 0.05
+    assert rebuilt["psnr"] >= 18.6 and rebuilt["perceptual"] <= 4.1 and rebuilt["recall"] >= 0.8
     assert drawn["whole"] >= 0.95 and ours["nearer"]["recall"] >= 0.95
 
 

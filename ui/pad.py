@@ -47,7 +47,7 @@ from .worker import Moves, Worker, data_url, milliseconds_since, sentence, thumb
 
 STYLES = ("pad", "photo", "explore", "sliders")
 # Chosen by eye: every visitor sees the first dog, and may mix it with the second.
-FIRST_SEED, PARTNER_SEED = 120, 129
+FIRST_SEED, PARTNER_SEED = 135, 120
 
 
 class Pad:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STEPS = 20
 RATE, LAST_RATE = 0.3, 0.05  # of Adam, in standard deviations a step: at the first step and at the last
+WARMUP = 8  # steps in which the rate rises: where the first answer is good, whole ones lead away from it at once
 BETAS = 0.8, 0.95  # of Adam, which remembers less where there are twenty steps
 L1, SHARPNESS, PRICE = 8.0, 1.0, 2e-4  # weights in the loss, beside features at 1
 PATIENCE, WORTH = 4, 0.002  # it ends when 4 steps together have lowered the loss by less than this share
@@ -50,7 +51,7 @@ def _descend(descent: "Descent", steps: int) -> Iterator[tuple[int, Tensor]]:
     history = [descent.judge()]
     for step in range(1, steps + 1):
         share = (step - 1) / max(steps - 1, 1)
-        descent.step(RATE + share * (LAST_RATE - RATE))
+        descent.step(min(1, step / WARMUP) * (RATE + share * (LAST_RATE - RATE)))
         history.append(descent.judge())
         yield step, descent.nearest
         before = history[-1 - PATIENCE] if len(history) > PATIENCE else float("inf")

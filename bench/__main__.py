@@ -98,7 +98,11 @@ def inference(folder: Path, origin: str, times: int) -> dict:
 
 
 def moves(times: int) -> dict:
-    """Times a move at the server, from the page's frame to the answer's frame: the decode, and everything else."""
+    """Times a move at the server, from the page's frame to the answer's frame: the decode, and everything else.
+
+    Call it before anything else that computes with torch. Each thread that does has its own team of threads; where
+    these outnumber the cores, all are slow (app.py). The worker's team ends with it.
+    """
     decoding, taken = [0.0], defaultdict(list)
     worker = Worker()
     pad = worker.pool.submit(lambda: Pad(Studio(load(ROOT / "weights" / "dogvae")), worker)).result()
@@ -127,6 +131,7 @@ def moves(times: int) -> dict:
 
     studio.decode, studio.decode_moving = timed(studio.decode), timed(studio.decode_moving)
     asyncio.run(run())
+    worker.pool.shutdown()
     medians = {name: [statistics.median(times) for times in zip(*both)] for name, both in taken.items()}
     return {name: {"decode_ms": decode_ms, "else_ms": else_ms} for name, (decode_ms, else_ms) in medians.items()}
 
@@ -219,7 +224,7 @@ def resident_megabytes(folders: list[Path]) -> float:
 
 def bench(presets: list[str], times: int, seconds: float) -> dict:
     """All measurements, as --json writes them."""
-    result: dict = {"machine": machine()}
+    result: dict = {"machine": machine(), "moves": moves(times)}
     result |= {"matmul_peak_gflops": matmul_peaks(), "inference": {}, "training": {}}
     with tempfile.TemporaryDirectory() as fresh:
         folders = []
@@ -233,7 +238,6 @@ def bench(presets: list[str], times: int, seconds: float) -> dict:
         result["resident_mb"] = {presets[0]: resident_megabytes(folders[:1])}
         if len(presets) > 1:
             result["resident_mb"] |= {"all presets": resident_megabytes(folders)}
-    result["moves"] = moves(times)
     result["photos"] = photos(times)
     for preset in [preset for preset in presets if preset in TRAINED]:
         result["training"][preset] = training(preset, seconds, result["matmul_peak_gflops"])

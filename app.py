@@ -30,6 +30,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from model import DogFinder, DogVAE, load
+from model.errors import PlainError
 from model.photos import MAX_BYTES
 from ui.api import build_api
 from ui.channel import Channel
@@ -138,7 +139,10 @@ def theme() -> gr.themes.Base:
 
 def main() -> None:
     host, port = ADDRESS or surroundings.prepare()
-    app = build_app()
+    try:
+        app = build_app()
+    except PlainError as error:  # the embedded weights, or the finder's, are damaged
+        sys.exit(str(error))
     options = launch_options(app)
     try:
         app.launch(server_name=host, server_port=port, **options)

@@ -60,6 +60,19 @@ def test_a_flow_learns_where_the_encoder_is_unsure(monkeypatch):
     assert drawn.abs().std() == pytest.approx(fitting.NOISE * 0.4, abs=0.07)
 
 
+def test_directions_along_which_there_is_only_noise_are_not_learned(monkeypatch):
+    """Dogs differ along three directions of eight; along the others the encoder says nothing, at any photo."""
+    for name, value in (("WIDTH", 64), ("STEPS", 500), ("HALFLIFE", 18_000)):
+        monkeypatch.setattr(fitting, name, value)
+    sd = torch.tensor([2.0, 1.0, 0.5, *[0.02] * 5])
+    mu = sd * torch.randn(4000, 8, generator=torch.Generator().manual_seed(0))
+    spread = torch.tensor([0.2, 0.2, 0.2, *[1.0] * 5])  # the encoder's
+    fitted = fitting.fit_flow(replace(plain(8), sd=sd), mu, (2 * spread.log()).expand_as(mu))
+    assert fitted.field.points.in_features == 3
+    half = fitting.NOISE * spread * torch.tensor([1.0] * 3 + [0.0] * 5)
+    torch.testing.assert_close(fitted.draw(2000, 1.0, seed=3).std(0), (sd**2 + half**2).sqrt(), rtol=0.1, atol=0)
+
+
 def test_a_flow_of_latents_that_are_all_alike_can_be_stored(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "STEPS", 5)
     latents = some_latents()

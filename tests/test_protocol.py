@@ -245,6 +245,22 @@ def test_a_descent_that_nobody_asks_for_is_forgotten_and_a_closed_page_ends_its_
     assert pad.descents.begun == {}
 
 
+def test_a_descent_that_somebody_waits_for_is_not_forgotten(pad, monkeypatch):
+    """As where the pieces of many others come first."""
+    go_on = pad.descents.go_on
+
+    def late(descent):
+        monkeypatch.setattr("ui.nearer.IDLE_S", 0)
+        pad.descents.forget()
+        go_on(descent)
+
+    monkeypatch.setattr("ui.nearer.SLICE_S", 0)
+    answered(pad.nearer({"page": "a", "crop": data_url(pad.studio.draw(torch.zeros(1, 256))[0])}))
+    monkeypatch.setattr(pad.descents, "go_on", late)
+    answered(pad.nearer({"page": "a"}))
+    assert pad.descents.begun["a"].done == 2
+
+
 def test_a_move_waits_for_one_step_of_all_descents(pad, monkeypatch):
     """A move waits for one step only, however many visitors bring their dogs nearer. `order` is the worker's order."""
     order = []

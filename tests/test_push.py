@@ -76,13 +76,15 @@ def test_a_dry_run_sends_nothing(hub, run, weights):
     assert not hub.requests
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "metrics.json", "config.json"])
+@pytest.mark.parametrize("file", ["model.safetensors", "latents.safetensors", "metrics.json", "config.json"])
 def test_weights_that_are_not_fit_to_push(hub, run, weights, file):
     data = (weights / file).read_bytes()
-    (weights / file).write_bytes(data[:-1] + bytes([data[-1] ^ 1]) if file == "model.safetensors" else data[:-5])
+    changed = data[:-1] + bytes([data[-1] ^ 1])
+    (weights / file).write_bytes(changed if file.endswith(".safetensors") else data[:-5])
     status, text = run(*push(weights), seconds=90)
     assert status == 1 and text.endswith("."), text
-    assert {"model.safetensors": "other weights", "metrics.json": "damaged", "config.json": "damaged"}[file] in text
+    why = {"model.safetensors": "other weights", "latents.safetensors": "another prior"}
+    assert why.get(file, "damaged") in text
     assert not hub.requests
 
 

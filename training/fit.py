@@ -24,7 +24,7 @@ from .features import load_lite0, perceptual_distance
 from .flow import ENOUGH, fit_flow
 
 PROBES = 8  # dogs on which the effect of each direction is measured
-# Of the mixture. Sixteen Gaussians over 32 directions have 9,000 numbers, fitted to 15,398 latents of 32 each.
+# Of the mixture. Sixteen Gaussians over 32 directions have 9,000 numbers, fitted to 10,074 latents of 32 each.
 COMPONENTS, WIDEST = 16, 32
 
 

@@ -32,7 +32,12 @@ def fit_flow(basis: Basis, mu: Tensor, logvar: Tensor | None, progress: bool = F
     logvar: None for an autoencoder.
     """
     mu, logvar = mu.flatten(0, -2), None if logvar is None else logvar.flatten(0, -2)
-    wide, sd = basis.widest(min(WIDEST, basis.dim)), basis.coordinates(mu).std(0).clamp_min(1e-6)
+    variance, noise = basis.coordinates(mu).var(0), torch.zeros(basis.dim)
+    if logvar is not None:
+        noise = NOISE**2 * (logvar.exp().mean(0) @ basis.directions.square().T) / basis.sd.square()
+    alive = int((noise < variance).sum())  # directions along which dogs differ by more than the noise
+    wide = basis.widest(max(1, min(WIDEST, alive)))
+    sd = variance.index_add(0, wide, noise[wide]).sqrt().clamp_min(1e-6)
 
     def some() -> Tensor:
         i = torch.randint(len(mu), (BATCH,))

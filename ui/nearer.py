@@ -4,6 +4,7 @@ The page pulls: each answer tells where its descent is some steps later. A page 
 moved on, asks no more, and that ends its descent.
 """
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class Descent:
     most: int
     done: int = 0
     over: bool = False
-    asked: float = field(default_factory=time.monotonic)
+    asked: float = field(default_factory=time.monotonic)  # when it was last answered; inf while somebody waits for it
 
 
 class Descents:
@@ -63,13 +64,14 @@ class Descents:
         descent = self.begun.get(question.page)
         if descent is None:
             raise RequestError(LOST)
-        descent.asked = time.monotonic()
-        until = descent.asked + SLICE_S
-        while not descent.over:
-            await self.piece(self.go_on, descent, request=request)
-            if time.monotonic() >= until:
-                break
-        descent.asked = time.monotonic()
+        descent.asked, until = math.inf, time.monotonic() + SLICE_S
+        try:
+            while not descent.over:
+                await self.piece(self.go_on, descent, request=request)
+                if time.monotonic() >= until:
+                    break
+        finally:
+            descent.asked = time.monotonic()
         if descent.over and self.begun.get(question.page) is descent:
             del self.begun[question.page]
         return descent

@@ -14,7 +14,8 @@ import pytest
 
 from bench.support.hub import Loopback, Repo
 from bench.support.servers import free_port
-from model.pretrained import save, sha256
+from hub import sha256, sha256_of_tensors
+from model.pretrained import save
 from tests.support.tiny import ROOT, some_latents, tiny_vae
 
 FETCH = """
@@ -73,6 +74,7 @@ def weights(tmp_path) -> Path:
     save(vae, folder)
     metrics = json.loads((ROOT / "weights/dogvae/metrics.json").read_text())
     metrics |= {"sha256": sha256(folder / "model.safetensors"), "preset": "tiny"}
+    metrics["latents_sha256"] = sha256_of_tensors(folder / "latents.safetensors")
     (folder / "metrics.json").write_text(json.dumps(metrics))
     shutil.copy(ROOT / "weights/dogvae/samples.webp", folder)
     return folder

@@ -24,7 +24,7 @@ from .folder import Batch, Folder, Pictures, Samples, held_out, known_sides
 from .walk import DataError, as_folder, is_hidden, named_like_picture, pictures_under, splits
 
 FIRST = 5_000  # pictures kept in memory: for validation those that are held out, for fitting the latents the others
-BUFFER = 2_000  # encoded pictures among which the next one is drawn; at 50 KB each, 0.1 GB
+BUFFER = 2_000  # encoded pictures among which the next one is drawn; at 16 KB each, 33 MB
 SHARDS = 1024  # parts of a folder: what a process may have of it, and what a shuffle puts in another order
 MAX_UNREADABLE = 10_000  # so many unreadable pictures in a row end the run
 

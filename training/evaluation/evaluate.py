@@ -19,10 +19,10 @@ from torchvision.transforms.v2 import functional as TF
 from torchvision.utils import make_grid
 from tqdm import tqdm
 
+from hub import sha256, sha256_of_tensors
 from model import DogFinder, DogVAE, WeightsError, load
 from model.files import write_whole
 from model.pixels import from_pixels, to_file, to_picture, to_pixels
-from model.pretrained import sha256
 from model.vae import kl_divergence
 
 from ..command import one_sentence, unwritten
@@ -271,7 +271,7 @@ def measure_all(args: argparse.Namespace) -> dict:
     results = []
     for folder, vae, digest in tqdm(models, "models", unit=" models"):
         facts = {"folder": str(folder), "weights_id": vae.weights_id, "sha256": digest, "dtype": str(vae.dtype)}
-        facts |= {"latents_sha256": sha256(folder / "latents.safetensors")} | training_facts(folder, digest)
+        facts |= {"latents_sha256": sha256_of_tensors(folder / "latents.safetensors")} | training_facts(folder, digest)
         result = facts | evaluate(
             vae, own[vae.config.image_size], reference, args.samples, args.grids, args.nearer
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, ModelInfo
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from hub import PROBE, digest, hashes, plain, probe, sha256, split
+from hub import PROBE, digest, hashes, plain, probe, sha256, sha256_of_tensors, split
 from model import load
 from model.errors import PlainError
 from model.pretrained import BREEDS, LOOKS
@@ -41,11 +41,14 @@ def check(weights: Path) -> None:
         if not (weights / file).is_file():
             raise PushError(f"{weights} has no {file}; {EVALUATE}.")
     try:
-        measured = json.loads((weights / "metrics.json").read_text(encoding="utf-8"))["sha256"]
+        metrics = json.loads((weights / "metrics.json").read_text(encoding="utf-8"))
+        measured, latents = metrics["sha256"], metrics.get("latents_sha256")  # older ones did not note it
     except (ValueError, KeyError, TypeError):
         raise PushError(f"{weights}/metrics.json is damaged; {EVALUATE}.") from None
     if measured != sha256(weights / "model.safetensors"):
         raise PushError(f"{weights}/metrics.json is of other weights; {EVALUATE}.")
+    if latents not in (None, sha256_of_tensors(weights / "latents.safetensors")):
+        raise PushError(f"{weights}/metrics.json is of another prior than its latents.safetensors; {EVALUATE}.")
 
 
 def stage(weights: Path, repo: str, folder: Path) -> list[Path]:

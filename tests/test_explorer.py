@@ -259,6 +259,8 @@ def test_likeness(pad):
     fill(pad, "c", "seed")
     slide(pad, "#like", 0.9)
     assert distance(until_changed(pad, like_b), before) < 1.5
+    slide(pad, "#morph", 0.5)
+    assert pad.input_value("#like") == "0", "the dog is on the way from A to B now"
 
 
 def test_favourites_stay_in_the_browser(pad, tmp_path):

@@ -56,6 +56,15 @@ def pictures(page, selector: str, count: int) -> list[str]:
     return page.locator(selector).evaluate_all("all => all.map(one => one.src)")
 
 
+def test_sliders_and_curves_are_wide_enough_for_a_finger_and_an_eye(lesson):
+    for part in PARTS:
+        come_to(lesson, part)
+    widths = lesson.locator("#lesson input[type=range], #lesson .curves").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().width)"
+    )
+    assert len(widths) == 5 and min(widths) > 200, widths
+
+
 def test_squeezed_through_fewer_numbers(lesson):
     seen = {}
     for step, kept in enumerate((2, 8, 32, 128, 256)):

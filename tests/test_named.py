@@ -126,7 +126,9 @@ def test_under_the_dog_stands_what_breeds_are_seen_in_it(named):
     picture(named)
     named.wait_for_function(rested)
     assert sum("see_breeds" in data for data in asked) <= 2, "a drag asks for nothing, its end once"
+    moved = named.inner_text("#sees")
     draw(named, 28)
+    assert named.inner_text("#sees") != moved, "that was seen in another dog"
     named.wait_for_function(f"{rested} && document.querySelector('#sees').textContent !== {first!r}")
 
 

@@ -7,6 +7,7 @@ import { ask, seeBreeds, toward } from "./server.js";
 import { state, subscribe } from "./store.js";
 
 /** @import { Way } from "./math.js" */
+/** @import { State } from "./store.js" */
 
 // Time until a picture that a busy server did not draw is fetched again.
 const RETRY_MS = 3000;
@@ -74,6 +75,8 @@ export function openBreeds(show) {
 let calm = 0;
 /** @type {number[] | null} */
 let seen = null; // the coordinates that the line is about
+/** @type {State["dog"]["base"] | null} */
+let about = null; // the dog that it is about, before it was moved
 
 async function look() {
   const { c } = state.dog;
@@ -87,6 +90,8 @@ async function look() {
 
 function lookSoon() {
   clearTimeout(calm);
+  if (about !== state.dog.base) part("#sees").textContent = "";
+  about = state.dog.base;
   if (state.dog.c === seen) return part("#sees").removeAttribute("aria-busy");
   part("#sees").setAttribute("aria-busy", "true");
   if (state.dog.settled) calm = window.setTimeout(look, CALM_MS);

@@ -22,8 +22,9 @@ function show() {
     name: "Over the price: in how many random pictures a dog is seen, and the likeness",
   });
   const words = { 0: "An autoencoder: nothing is to be paid. ", [first]: "The price of the first version, next to nothing. ", [chosen]: "A good price. " };
-  const dear = at === models.length - 1 ? "Too dear: the numbers tell nothing any more, and every dog is the same. " : "";
-  part(".told").textContent = `${words[at] ?? dear}Another network sees a dog in ${Math.round(100 * here.dogs)} of 100 random pictures; `
+  const dear = at === models.length - 1 ? "Too dear: the numbers tell nothing any more, and every dog is the same, the mean one. " : "";
+  part(".told").textContent = `${words[at] ?? dear}Another network sees a dog in ${Math.round(100 * here.dogs)} of 100 random pictures${
+    dear && ", as it does in the mean one"}; `
     + `likeness ${here.likeness.toFixed(1)} dB.`;
 }
 

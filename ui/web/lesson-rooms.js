@@ -3,7 +3,6 @@
 
 import { EDGE, allInside, drawCloud, enable, insist, inside, ofPhoto, say, showRow } from "./lesson-page.js";
 import { bell, point, rooms } from "./lesson-server.js";
-import { clip } from "./math.js";
 import { PAGE } from "./server.js";
 
 /** @typedef {import("./lesson-server.js").Room} Room */
@@ -25,6 +24,9 @@ let views = [];
 
 /** The dot product of two lists of D numbers. @param {number[]} a @param {number[]} b */
 const along = (a, b) => a.reduce((sum, v, i) => sum + v * b[i], 0);
+
+/** The nearest value within the room. @param {number} v */
+const onMap = (v) => Math.max(-EDGE, Math.min(EDGE, v));
 
 /** @param {number[][]} dogs @param {number[]} place */
 const isAmong = (dogs, [x, y]) => dogs.filter(([dx, dy]) => Math.hypot(dx - x, dy - y) < NEAR).length >= FEW;
@@ -94,15 +96,15 @@ function view(figure) {
   }
   const sentence = () => (isAmong(room.points, place) ? "Among the dogs." : "Beside the dogs: no real dog is near.");
   function showPoint() {
-    const circle = /** @type {SVGElement} */ (svg.querySelector(".point"));
-    circle.setAttribute("cx", `${place[0]}`);
-    circle.setAttribute("cy", `${-place[1]}`);
+    const circle = /** @type {SVGElement} */ (svg.querySelector(".point")), [x, y] = place.map(onMap);
+    circle.setAttribute("cx", `${x}`);
+    circle.setAttribute("cy", `${-y}`);
     circle.setAttribute("visibility", "visible");
     cloud.setAttribute("aria-valuenow", place[0].toFixed(1));
     cloud.setAttribute("aria-valuetext", `${place[0].toFixed(1)} across, ${place[1].toFixed(1)} up. ${sentence()}`);
   }
   listen(cloud, () => place, (x, y) => {
-    place = [x, y].map((v) => 2 * EDGE * clip(v / (2 * EDGE) + 0.5) - EDGE);
+    place = [x, y].map(onMap);
     showPoint();
     if (told.textContent !== sentence()) told.textContent = sentence();
     picture.send();
@@ -114,7 +116,8 @@ function view(figure) {
       place = given.directions.map((direction) => along(given.z, direction));
       picture.show(given.picture);
       cloud.removeAttribute("aria-disabled");
-      told.textContent = "The point is where your dog lies.";
+      const isSeen = place.every((v) => v === onMap(v));
+      told.textContent = isSeen ? "The point is where your dog lies." : "Your dog lies further out than the room shows.";
       drawCloud(svg, room.points);
       showPoint();
     },

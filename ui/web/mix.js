@@ -131,7 +131,7 @@ async function showMix() {
 function morphTo(t) {
   const { a, b } = state.slots;
   if (!a || !b) return;
-  update({ fields: { ...state.fields, morph: `${t}` } });
+  update({ fields: { ...state.fields, morph: `${t}`, like: "0" } });
   moveDog(slerp(a.c, b.c, t), { isAway: true });
 }
 
@@ -180,7 +180,7 @@ function startLikeness() {
     if (!a || !b) return;
     update({ playing: false });
     touch();
-    update({ fields: { ...state.fields, like } });
+    update({ fields: { ...state.fields, like, morph: "0" } });
     moveDog(likeness(a.c, b.c, c?.c, Number(like)), { isAway: true });
   });
   onClick("#reset-mix", () => {

@@ -55,6 +55,7 @@ async function loadLatent(file) {
 /** Closes the menu More after a choice, a click outside it, or Escape. */
 function startMenu() {
   const menu = /** @type {HTMLDetailsElement} */ (part("#more"));
+  menu.addEventListener("toggle", () => { if (menu.open) part("#more .menu").scrollIntoView({ block: "nearest" }); });
   document.addEventListener("click", ({ target }) => {
     const inMenu = target instanceof Element && target.closest("#more");
     if (!inMenu || target.closest("button, .button")) menu.open = false;

@@ -1,5 +1,6 @@
 """Fixtures for the running app: the real server in its own process, and a real Chromium."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -36,6 +37,7 @@ def serve(folder: Path, port: int | None = None, command: tuple[str, ...] = ("ap
     env = os.environ | {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
     log = open(folder / "server.log", "w", encoding="utf-8")
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+    atexit.register(process.kill)  # a test that fails before it stops its server leaves none behind
     url = f"http://127.0.0.1:{port}"
     for _ in range(1500):
         if process.poll() is not None:

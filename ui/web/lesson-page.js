@@ -108,7 +108,7 @@ export function drawCurves(svg, curves, { at, marks = [], name }) {
     return `<path class="line ${kind}" d="M${values.map((v, i) => `${x(i).toFixed(1)} ${y(v).toFixed(1)}`).join("L")}"/>`;
   };
   const upright = (/** @type {number} */ i) => `<path class="axis" d="M${x(i)} ${MARGIN}V${HEIGHT - MARGIN}"/>`;
-  const words = marks.map(([i, word]) => `${upright(i)}<text x="${x(i)}" y="${HEIGHT - 2}" text-anchor="middle">${word}</text>`);
+  const words = marks.map(([i, word]) => `${upright(i)}<text x="${x(i)}" y="${HEIGHT - 4}" text-anchor="middle">${word}</text>`);
   const here = at === undefined ? "" : `<circle cx="${x(at)}" cy="${MARGIN / 2}" r="5"/>${upright(at)}`;
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   svg.setAttribute("aria-label", name);

@@ -90,8 +90,10 @@ async function look() {
 
 function lookSoon() {
   clearTimeout(calm);
-  if (about !== state.dog.base) part("#sees").textContent = "";
-  about = state.dog.base;
+  if (about !== state.dog.base) {
+    part("#sees").textContent = "";
+    [about, seen] = [state.dog.base, null];
+  }
   if (state.dog.c === seen) return part("#sees").removeAttribute("aria-busy");
   part("#sees").setAttribute("aria-busy", "true");
   if (state.dog.settled) calm = window.setTimeout(look, CALM_MS);

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -147,3 +148,11 @@ def test_the_app_itself_starts_in_the_worst_of_them(tmp_path):
         process.terminate()
         process.wait(30)
     assert "Traceback" not in log.read_text(errors="replace", encoding="utf-8")
+
+
+def test_a_finder_that_is_damaged_is_named(tmp_path):
+    shutil.copy(ROOT / "weights" / "finder" / "config.json", tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"cut off")
+    damaged = f"import app, functools; app.DogFinder = functools.partial(app.DogFinder, {str(tmp_path)!r}); app.main()"
+    status, said = start("-c", damaged)
+    assert status == 1 and f"{tmp_path}/model.safetensors is not a head finder" in said

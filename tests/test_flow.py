@@ -19,10 +19,14 @@ def plain(dim: int) -> Basis:
     return Basis(torch.zeros(dim), torch.eye(dim), ones, ones, ones, numbered(dim), (math.log(dim), 0.5))
 
 
-def test_a_flow_learns_what_goes_together(monkeypatch):
-    """On a ring one coordinate is large where the other is small. One Gaussian would fill the ring's middle."""
+@pytest.fixture
+def short_run(monkeypatch):
     for name, value in (("WIDTH", 64), ("STEPS", 500), ("HALFLIFE", 18_000)):  # a short run has a short memory
         monkeypatch.setattr(fitting, name, value)
+
+
+def test_a_flow_learns_what_goes_together(short_run):
+    """On a ring one coordinate is large where the other is small. One Gaussian would fill the ring's middle."""
     generator = torch.Generator().manual_seed(0)
     angle = torch.rand(4000, generator=generator) * 2 * math.pi
     ring = 2**0.5 * torch.stack([angle.cos(), angle.sin()], 1) + 0.05 * torch.randn(4000, 2, generator=generator)
@@ -35,10 +39,9 @@ def test_a_flow_learns_what_goes_together(monkeypatch):
     assert quarters.long().bincount().min() > 150, "the whole ring"
 
 
-def test_a_flow_draws_as_wide_and_as_askew_as_the_latents_that_it_learned(monkeypatch):
+def test_a_flow_draws_as_wide_and_as_askew_as_the_latents_that_it_learned(short_run, monkeypatch):
     """Of six directions it learns the four widest, of which two go together; the other two are Gaussian."""
-    for name, value in (("WIDTH", 64), ("STEPS", 500), ("HALFLIFE", 18_000), ("WIDEST", 4)):
-        monkeypatch.setattr(fitting, name, value)
+    monkeypatch.setattr(fitting, "WIDEST", 4)
     sd = torch.tensor([0.5, 3.0, 1.0, 0.2, 2.0, 0.7])
     z = torch.randn(4000, 6, generator=torch.Generator().manual_seed(0))
     z[:, 4] = 0.8 * z[:, 1] + 0.6 * z[:, 4]
@@ -49,10 +52,8 @@ def test_a_flow_draws_as_wide_and_as_askew_as_the_latents_that_it_learned(monkey
     torch.testing.assert_close(drawn.T.corrcoef(), z.T.corrcoef(), rtol=0, atol=0.1)
 
 
-def test_a_flow_learns_where_the_encoder_is_unsure(monkeypatch):
+def test_a_flow_learns_where_the_encoder_is_unsure(short_run):
     """Of two points, each with noise, half of the noise is learned: what lies between them stays empty."""
-    for name, value in (("WIDTH", 64), ("STEPS", 500), ("HALFLIFE", 18_000)):
-        monkeypatch.setattr(fitting, name, value)
     mu = torch.tensor([-1.0, 1.0]).repeat(2000)[:, None]
     logvar = torch.full_like(mu, 2 * math.log(0.4))
     drawn = fitting.fit_flow(plain(1), mu, logvar).draw(2000, 1.0, seed=3)
@@ -60,10 +61,8 @@ def test_a_flow_learns_where_the_encoder_is_unsure(monkeypatch):
     assert drawn.abs().std() == pytest.approx(fitting.NOISE * 0.4, abs=0.07)
 
 
-def test_directions_along_which_there_is_only_noise_are_not_learned(monkeypatch):
+def test_directions_along_which_there_is_only_noise_are_not_learned(short_run):
     """Dogs differ along three directions of eight; along the others the encoder says nothing, at any photo."""
-    for name, value in (("WIDTH", 64), ("STEPS", 500), ("HALFLIFE", 18_000)):
-        monkeypatch.setattr(fitting, name, value)
     sd = torch.tensor([2.0, 1.0, 0.5, *[0.02] * 5])
     mu = sd * torch.randn(4000, 8, generator=torch.Generator().manual_seed(0))
     spread = torch.tensor([0.2, 0.2, 0.2, *[1.0] * 5])  # the encoder's

@@ -37,7 +37,8 @@ def fit_flow(basis: Basis, mu: Tensor, logvar: Tensor | None, progress: bool = F
         noise = NOISE**2 * (logvar.exp().mean(0) @ basis.directions.square().T) / basis.sd.square()
     alive = int((noise < variance).sum())  # directions along which dogs differ by more than the noise
     wide = basis.widest(max(1, min(WIDEST, alive)))
-    sd = variance.index_add(0, wide, noise[wide]).sqrt().clamp_min(1e-6)
+    variance[wide] += noise[wide]
+    sd = variance.sqrt().clamp_min(1e-6)
 
     def some() -> Tensor:
         i = torch.randint(len(mu), (BATCH,))

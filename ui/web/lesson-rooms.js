@@ -26,7 +26,7 @@ let views = [];
 const along = (a, b) => a.reduce((sum, v, i) => sum + v * b[i], 0);
 
 /** The nearest value within the room. @param {number} v */
-const onMap = (v) => Math.max(-EDGE, Math.min(EDGE, v));
+const withinRoom = (v) => Math.max(-EDGE, Math.min(EDGE, v));
 
 /** @param {number[][]} dogs @param {number[]} place */
 const isAmong = (dogs, [x, y]) => dogs.filter(([dx, dy]) => Math.hypot(dx - x, dy - y) < NEAR).length >= FEW;
@@ -96,7 +96,7 @@ function view(figure) {
   }
   const sentence = () => (isAmong(room.points, place) ? "Among the dogs." : "Beside the dogs: no real dog is near.");
   function showPoint() {
-    const circle = /** @type {SVGElement} */ (svg.querySelector(".point")), [x, y] = place.map(onMap);
+    const circle = /** @type {SVGElement} */ (svg.querySelector(".point")), [x, y] = place.map(withinRoom);
     circle.setAttribute("cx", `${x}`);
     circle.setAttribute("cy", `${-y}`);
     circle.setAttribute("visibility", "visible");
@@ -104,7 +104,7 @@ function view(figure) {
     cloud.setAttribute("aria-valuetext", `${place[0].toFixed(1)} across, ${place[1].toFixed(1)} up. ${sentence()}`);
   }
   listen(cloud, () => place, (x, y) => {
-    place = [x, y].map(onMap);
+    place = [x, y].map(withinRoom);
     showPoint();
     if (told.textContent !== sentence()) told.textContent = sentence();
     picture.send();
@@ -116,7 +116,7 @@ function view(figure) {
       place = given.directions.map((direction) => along(given.z, direction));
       picture.show(given.picture);
       cloud.removeAttribute("aria-disabled");
-      const isSeen = place.every((v) => v === onMap(v));
+      const isSeen = place.every((v) => v === withinRoom(v));
       told.textContent = isSeen ? "The point is where your dog lies." : "Your dog lies further out than the room shows.";
       drawCloud(svg, room.points);
       showPoint();

@@ -52,7 +52,7 @@ async function loadLatent(file) {
   await fetchDog(() => openLatent(latent), () => "The dog of this file.");
 }
 
-/** Closes the menu More after a choice, a click outside it, or Escape. */
+/** Brings the menu More into view, and closes it after a choice, a click outside it, or Escape. */
 function startMenu() {
   const menu = /** @type {HTMLDetailsElement} */ (part("#more"));
   menu.addEventListener("toggle", () => { if (menu.open) part("#more .menu").scrollIntoView({ block: "nearest" }); });

@@ -111,7 +111,7 @@ def test_the_head_is_outlined_and_cut_out(page, photos):
 
 def test_one_of_two_heads_is_chosen(desktop, photos):
     send(desktop, photos["two"])
-    assert desktop.inner_text("#message").startswith("2 heads found, of which this is the surest")
+    assert desktop.inner_text("#message").startswith('2 heads found: "Change the crop" shows the others.')
     other = desktop.locator(".heads button")
     assert other.count() == 1
     wanted = box_in_photo(desktop, ".heads button")

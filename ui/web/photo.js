@@ -56,8 +56,9 @@ export function look({ file, caption, turns, heads }, { box = null, landmarks = 
 
 /** The message about a photo's dog. @param {Known} answer */
 function wordOf({ heads, hint, byHand }) {
-  const found = byHand ? 0 : heads?.length ?? 0, several = found > 1 ? `${found} heads found, of which this is the surest; "Change the crop" shows the others. ` : "";
-  return several + (hint || "The sliders now edit this dog.");
+  const found = byHand ? 0 : heads?.length ?? 0;
+  const several = found > 1 && `${found} heads found: "Change the crop" shows the others.`;
+  return [several, hint].filter(Boolean).join(" ") || "The sliders now edit this dog.";
 }
 
 /** Whether both are from one square of a photo, as with nearer.js. @param {Known | null} a @param {Known | null} b */
